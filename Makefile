@@ -1,0 +1,146 @@
+# hapair: GNU make, pkg-config, nothing else.
+#
+#   make                    release build: build/hapair
+#   make check              install what it needs, run every test            (root: the system stories need namespaces)
+#   make demo               install what it needs, show a failover under load (root)
+#   make bench              beside HAProxy and nginx, in the same run         (root)
+#   make unit sim config fuzz system layers    the parts of check
+#   make install DESTDIR= PREFIX=/usr
+#   variables: CC=clang  SANITIZE=address,undefined  BUILD=dir  DEBUG=1
+
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+PREFIX  ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= /lib/systemd/system
+SYSCONFDIR ?= /etc
+
+empty :=
+comma := ,
+space := $(empty) $(empty)
+ifeq ($(SANITIZE),)
+BUILD ?= build
+else
+BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
+endif
+
+PACKAGES := libevent_core libevent_extra libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
+ifneq ($(filter-out clean deps demo check bench chaos help,$(or $(MAKECMDGOALS),all)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
+ifeq ($(PKG_LIBS),)
+$(error development packages are missing: run scripts/deps build as root)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Werror
+HARDEN_C := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+HARDEN_L := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+BASE_C   := -std=gnu17 -D_GNU_SOURCE -DHAPAIR_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(WARNINGS) -g -fno-omit-frame-pointer
+
+ifneq ($(SANITIZE),)
+OPT_C := -O1 -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DHAPAIR_SANITIZED=1
+OPT_L := -fsanitize=$(SANITIZE)
+HARDEN_C := -fPIE
+HARDEN_L := -pie
+else ifneq ($(DEBUG),)
+OPT_C := -O0
+OPT_L :=
+else
+OPT_C := -O2 -D_FORTIFY_SOURCE=2
+OPT_L :=
+# Link-time optimisation for the shipped binary; tests link the same objects without it.
+LTO_C := -flto=auto -ffat-lto-objects
+LTO_L := -flto=auto -O2
+ifneq ($(findstring clang,$(CC)),)
+LTO_C :=
+LTO_L :=
+endif
+endif
+
+ALL_C = $(BASE_C) $(OPT_C) $(LTO_C) $(HARDEN_C) $(CFLAGS)
+ALL_L = $(HARDEN_L) $(OPT_L) $(LDFLAGS)
+LIBS  = $(PKG_LIBS) -lm -lpthread
+
+SOURCES := $(wildcard hapair/base/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+
+.PHONY: all
+all: $(BUILD)/hapair $(BUILD)/tools
+
+$(BUILD)/hapair: $(OBJECTS)
+	$(CC) $(ALL_L) $(LTO_L) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_C) -MMD -MP -c -o $@ $<
+
+# Tests and tools name the rooms that they link in their first lines: "rooms: heartbeat/wire.c hapair/base/addr.c".
+# That a pure room's test links without the rest is itself a test.
+rooms_of = $(patsubst %.c,$(BUILD)/%.o,$(shell sed -n 's/^.*rooms: *\([^*]*\).*$$/\1/p' $(1) | head -1))
+
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
+TOOL_SOURCES := $(wildcard tests/tools/*.c)
+TOOLS        := $(TOOL_SOURCES:tests/tools/%.c=$(BUILD)/tests/tools/%)
+SIM_SOURCES  := $(wildcard tests/sim/*.c)
+
+define program # $(1) source, $(2) program, $(3) further libraries
+$(2): $(1:%.c=$(BUILD)/%.o) $(call rooms_of,$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_L) -o $$@ $$^ $$(LIBS) $(3)
+endef
+$(foreach s,$(UNIT_SOURCES),$(eval $(call program,$(s),$(s:tests/unit/%.c=$(BUILD)/tests/unit/%),-lcmocka)))
+$(foreach s,$(TOOL_SOURCES),$(eval $(call program,$(s),$(s:tests/tools/%.c=$(BUILD)/tests/tools/%),)))
+
+.PHONY: $(BUILD)/tools
+$(BUILD)/tools: $(TOOLS)
+
+.PHONY: unit
+unit: $(UNIT_TESTS)
+	@scripts/run-unit $(UNIT_TESTS)
+
+include tests/sim/sim.mk
+include tests/fuzz/fuzz.mk
+
+.PHONY: config
+config: $(BUILD)/hapair
+	@tests/config/run $(BUILD)/hapair
+
+.PHONY: system
+system: $(BUILD)/hapair $(BUILD)/tools
+	@scripts/run-system $(BUILD)
+
+.PHONY: layers
+layers:
+	@scripts/layers
+
+.PHONY: deps demo check bench
+deps:
+	@scripts/deps check
+check:
+	@scripts/deps check
+	@SANITIZE=$(SANITIZE) scripts/check
+demo:
+	@scripts/deps lab
+	@$(MAKE) --no-print-directory -s -j2 all
+	@scripts/demo $(BUILD)
+bench:
+	@scripts/deps bench
+	@$(MAKE) --no-print-directory -s -j2 all
+	@scripts/bench $(BUILD)
+
+.PHONY: install
+install: $(BUILD)/hapair
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hapair
+	install -m 755 $(BUILD)/hapair $(DESTDIR)$(SBINDIR)/hapair
+	sed 's,@SBINDIR@,$(SBINDIR),' scripts/hapair.service >$(BUILD)/hapair.service
+	install -m 644 $(BUILD)/hapair.service $(DESTDIR)$(UNITDIR)/hapair.service
+
+.PHONY: clean
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
