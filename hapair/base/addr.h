@@ -2,6 +2,7 @@
  * addr.h: IP addresses, prefixes and endpoints as values.
  *
  * Text forms: 10.0.0.1, fd00::1, 10.0.0.50/24, 10.0.0.1:80, [fd00::50]:443 (RFC 5952 on output).
+ * Refused: octal or short IPv4, zones, IPv4-mapped IPv6, port 0. AF_UNSPEC is formatted as "-".
  */
 #ifndef HAPAIR_BASE_ADDR_H
 #define HAPAIR_BASE_ADDR_H
