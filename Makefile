@@ -38,7 +38,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Werror
 HARDEN_C := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 HARDEN_L := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-BASE_C   := -std=gnu17 -D_GNU_SOURCE -DHAPAIR_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(WARNINGS) -g -fno-omit-frame-pointer
+BASE_C   := -std=gnu17 -D_GNU_SOURCE -DHAPAIR_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(WARNINGS) -g -fno-omit-frame-pointer -fno-strict-aliasing
 
 ifneq ($(SANITIZE),)
 OPT_C := -O1 -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DHAPAIR_SANITIZED=1

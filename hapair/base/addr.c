@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,42 +149,46 @@ bool ip_in_prefix(const struct ip *ip, const struct ip *net, uint8_t prefix_len)
 	return rest == 0 || ((ip->bytes[whole] ^ net->bytes[whole]) >> (8 - rest)) == 0;
 }
 
+/* By memcpy, because the compiler may assume that different sockaddr types never share memory (C11 6.5 p7).
+ */
 socklen_t addr_to_sockaddr(const struct addr *addr, struct sockaddr_storage *ret)
 {
 	memset(ret, 0, sizeof *ret);
 	if (addr->ip.family == AF_INET6) {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(addr->port);
-		memcpy(&in6->sin6_addr, addr->ip.bytes, 16);
-		return sizeof *in6;
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+		memcpy(&in6.sin6_addr, addr->ip.bytes, 16);
+		memcpy(ret, &in6, sizeof in6);
+		return sizeof in6;
 	}
-	struct sockaddr_in *in = (struct sockaddr_in *)ret;
-	in->sin_family = AF_INET;
-	in->sin_port = htons(addr->port);
-	memcpy(&in->sin_addr, addr->ip.bytes, 4);
-	return sizeof *in;
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
+	memcpy(&in.sin_addr, addr->ip.bytes, 4);
+	memcpy(ret, &in, sizeof in);
+	return sizeof in;
 }
 
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *ret)
 {
+	const char *from = (const char *)sa;
 	struct addr addr = {0};
+	sa_family_t family;
 
-	if (sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+	memcpy(&family, from + offsetof(struct sockaddr, sa_family), sizeof family);
+	if (family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, from, sizeof in);
 		addr.ip.family = AF_INET;
-		addr.port = ntohs(in->sin_port);
-		memcpy(addr.ip.bytes, &in->sin_addr, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
-		addr.port = ntohs(in6->sin6_port);
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			addr.ip.family = AF_INET;
-			memcpy(addr.ip.bytes, in6->sin6_addr.s6_addr + 12, 4);
-		} else {
-			addr.ip.family = AF_INET6;
-			memcpy(addr.ip.bytes, &in6->sin6_addr, 16);
-		}
+		addr.port = ntohs(in.sin_port);
+		memcpy(addr.ip.bytes, &in.sin_addr, 4);
+	} else if (family == AF_INET6) {
+		struct sockaddr_in6 in6;
+		memcpy(&in6, from, sizeof in6);
+		addr.port = ntohs(in6.sin6_port);
+		bool mapped = memcmp(&in6.sin6_addr, mapped_prefix, sizeof mapped_prefix) == 0;
+		addr.ip.family = mapped ? AF_INET : AF_INET6;
+		if (mapped)
+			memcpy(addr.ip.bytes, in6.sin6_addr.s6_addr + 12, 4);
+		else
+			memcpy(addr.ip.bytes, &in6.sin6_addr, 16);
 	} else {
 		return -EAFNOSUPPORT;
 	}
