@@ -1,0 +1,23 @@
+/*
+ * commands.h: the commands that talk to a running node. Each returns the exit status: 0 done, 1 failed, 2
+ * wrong usage; `status` 3 for fault or starting; 4 when no daemon answers, for `status`, `events`,
+ * `switchover`, `server` and `reload` alike.
+ *
+ * argv[0] is the command's name. Results go to standard output, complaints to standard error.
+ */
+#ifndef HAPAIR_COMMANDS_H
+#define HAPAIR_COMMANDS_H
+
+#include "hapair/invocation.h"
+
+#define EXIT_NODE_FAULT 3
+#define EXIT_NO_DAEMON  4
+
+int command_status(const struct invocation *invocation, int argc, char **argv);
+int command_events(const struct invocation *invocation, int argc, char **argv);
+int command_switchover(const struct invocation *invocation, int argc, char **argv);
+int command_server(const struct invocation *invocation, int argc, char **argv);
+int command_reload(const struct invocation *invocation, int argc, char **argv);
+int command_check(const struct invocation *invocation, int argc, char **argv);
+
+#endif
