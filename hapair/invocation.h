@@ -3,8 +3,8 @@
  *
  *   hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] COMMAND [ARGUMENT ...]
  *
- * A command is `int command_NAME(const struct invocation *, int argc, char **argv)`, with argv[0] the command's own name; it
- * returns the exit status. A command that talks to the daemon needs run_dir only.
+ * A command is `int command_NAME(const struct invocation *, int argc, char **argv)`, with argv[0] the
+ * command's own name; it returns the exit status. A command that talks to the daemon needs run_dir only.
  */
 #ifndef HAPAIR_INVOCATION_H
 #define HAPAIR_INVOCATION_H

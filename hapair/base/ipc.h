@@ -3,7 +3,11 @@
  *
  * Never blocks. What the socket does not take now is queued up to a bound; past it a lossy message is dropped, any other
  * closes the channel (the peer is stuck: it is treated as gone). A closed channel calls on_gone once, from the loop, never from
- * inside ipc_send().
+ * inside ipc_send(), and after everything that the other end had still written was delivered.
+ *
+ * A received message is inside the table of msg.h (sender, receiver, size, descriptor), else the receiver ends with a line in
+ * the log; the supervisor alone treats such a sender as gone. Behind text in a message there is always a zero byte, at the
+ * latest at the end of `message`; numbers (enumerations, indexes) are the receiver's to check.
  */
 #ifndef HAPAIR_BASE_IPC_H
 #define HAPAIR_BASE_IPC_H

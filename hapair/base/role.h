@@ -2,8 +2,12 @@
  * role.h: what every role does the same way: talks to the supervisor on descriptor 3, gets its configuration and its channels
  * to the other roles, says that it is ready and alive, stops when told or when the supervisor is gone.
  *
- * The order of a life: CONFIG, the descriptors that go with it and LINKs arrive; BEGIN; start(), which opens what needs
- * privileges and then calls sandbox_enter(); READY; then messages until STOP. A new CONFIG later is a reload: on_config().
+ * The order of a life: the descriptors that go with the configuration (SECRET, CERTIFICATE, LISTENER) come to on_message() of the
+ * role that gets them, then CONFIG; MEMORY, LINKs and BEGIN follow. start() finds rt->config and rt->peers filled, opens what needs
+ * privileges and then calls sandbox_enter(); READY; then messages until STOP. No other role's message arrives before start() is
+ * done. A reload is the same again in a running role: the descriptors of the new generation, then CONFIG: on_config().
+ *
+ * SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGPIPE are ignored: the supervisor alone acts on signals.
  */
 #ifndef HAPAIR_BASE_ROLE_H
 #define HAPAIR_BASE_ROLE_H
@@ -35,9 +39,10 @@ struct role_ops {
 	int (*start)(struct role_runtime *rt);
 	/* Messages that role.c does not handle itself. `fd` as in ipc.h. Those that come before BEGIN arrive before start(). */
 	void (*on_message)(struct role_runtime *rt, enum role from, enum msg_type type, const union msg_any *m, int fd);
-	void (*on_link)(struct role_runtime *rt, enum role peer); /* a fresh channel; may be NULL */
+	/* A fresh channel to a role that was restarted, after on_gone() for the old one; not for those of before start(). May be NULL. */
+	void (*on_link)(struct role_runtime *rt, enum role peer);
 	void (*on_gone)(struct role_runtime *rt, enum role peer); /* its process died; may be NULL */
-	/* Reload. rt->config is still the old one and is freed by role.c after the return, unless keep_config(). */
+	/* Reload. rt->config is still the old one and is freed by role.c after the return, unless held. */
 	void (*on_config)(struct role_runtime *rt, const struct config *next);
 	/* Ends by calling role_exit() now or later. */
 	void (*on_stop)(struct role_runtime *rt);
@@ -56,7 +61,7 @@ int role_run(const struct role_ops *ops, const struct role_reader *reader, const
 /* Leaves the loop at the end of this turn. */
 void role_exit(struct role_runtime *rt, int status);
 
-/* Snapshots outlive a reload where somebody still uses them (connections in flight): counted references. */
+/* Snapshots outlive a reload where somebody still uses them (connections in flight): counted references. From any thread. */
 void role_config_hold(const struct config *config);
 void role_config_drop(const struct config *config);
 
