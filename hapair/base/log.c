@@ -93,7 +93,8 @@ static void put(char *line, size_t n)
 }
 
 /* Returns the length, newline included; `line` has room for it. */
-static size_t compose(char line[LINE_MAX_BYTES], enum log_level level, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static size_t compose(char line[LINE_MAX_BYTES], enum log_level level,
+							    const char *format, va_list args)
 {
 	const char *word = level == LOG_LEVEL_ERROR     ? "error: "
 			   : level == LOG_LEVEL_WARNING ? "warning: "
@@ -138,7 +139,8 @@ static void log_lost_lines(unsigned lost, ...)
 	va_end(args);
 }
 
-static void log_valist(enum log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_valist(enum log_level level, const char *format,
+							     va_list args)
 {
 	char line[LINE_MAX_BYTES];
 	int saved = errno;

@@ -254,6 +254,16 @@ static int allow(scmp_filter_ctx filter, const int *calls, size_t n)
 
 #define ALLOW(filter, calls) allow(filter, calls, sizeof(calls) / sizeof((calls)[0]))
 
+static struct scmp_arg_cmp arg_is(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp arg_bits(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 static int allow_ioctls(scmp_filter_ctx filter, enum sandbox_profile profile)
 {
 	static const unsigned long plain[] = {FIONREAD, FIONBIO, TCGETS};
@@ -262,11 +272,10 @@ static int allow_ioctls(scmp_filter_ctx filter, enum sandbox_profile profile)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(plain) / sizeof(plain[0]); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, plain[i]));
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1, arg_is(1, plain[i]));
 	for (size_t i = 0;
 	     r == 0 && profile == SANDBOX_HEARTBEAT && i < sizeof(interface) / sizeof(interface[0]); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, interface[i]));
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1, arg_is(1, interface[i]));
 	return r;
 }
 
@@ -280,35 +289,29 @@ static int allow_families(scmp_filter_ctx filter, enum sandbox_profile profile)
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, families[i]));
+				     arg_is(0, (uint64_t)families[i]));
 	return r;
 }
 
 /* Calls that are harmless with some arguments only. */
 static int allow_narrowly(scmp_filter_ctx filter, enum sandbox_profile profile)
 {
-	pid_t self = getpid();
+	uint64_t self = (uint64_t)getpid();
 	int r = 0;
 
 	/* No new code: memory may be written or run, and what runs is mapped already. */
-	r = r
-		    ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1,
-					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	r = r
-		    ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mprotect), 1,
-					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1, arg_bits(2, PROT_EXEC, 0));
+	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mprotect), 1, arg_bits(2, PROT_EXEC, 0));
 	/* Threads, not processes. clone3 hides its flags in memory: libc then takes clone. */
 	r = r
 		    ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(clone), 1,
-					SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+					arg_bits(0, CLONE_THREAD, CLONE_THREAD));
 	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 	/* abort(), and signals to one's own threads. */
-	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
-	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1, arg_is(0, self));
+	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, arg_is(0, PR_SET_NAME));
 	/* Limits are read, its own only. */
-	r = r
-		    ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
-					SCMP_A2(SCMP_CMP_EQ, 0));
+	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prlimit64), 2, arg_is(0, 0), arg_is(2, 0));
 	r = r ?: allow_ioctls(filter, profile);
 	r = r ?: allow_families(filter, profile);
 	return r;
