@@ -155,7 +155,7 @@ struct http_head {
 	uint8_t phase;    /* 0 before the first line, 1 in the fields */
 	uint8_t minor;    /* HTTP/1.minor, 0 or 1 (a higher one counts as 1) */
 	uint8_t n_fields;
-	bool has_length, has_coding, has_close, has_keep_alive, has_upgrade, has_websocket;
+	bool has_length, has_coding, has_close, has_keep_alive, has_upgrade, has_websocket, has_nominated;
 	uint64_t length; /* Content-Length, when has_length */
 	struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -170,6 +170,8 @@ struct http_request {
 	struct http_part host;   /* host and port from the target, else from Host; n is 0 where there is none
 				    (HTTP/1.0) */
 	bool asterisk;           /* OPTIONS * */
+	bool absolute, https;    /* the target was absolute, with this scheme */
+	bool has_host;           /* there was a Host field */
 	bool keep_alive;         /* the client wants the connection to go on */
 	bool expect_continue;    /* waits for 100 (Continue) */
 	bool websocket;          /* asks for an upgrade that we pass on: GET, HTTP/1.1, no body */
