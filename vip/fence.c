@@ -212,6 +212,14 @@ static void put_set(struct fence *fence, const char *name, uint32_t id, uint32_t
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, key_len);
 	nftnl_set_set_u32(set, NFTNL_SET_FLAGS, flags);
+	if (type == TYPE_IFINDEX) { /* so that nft(8) shows the interface, not a number read backwards */
+		struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+
+		nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, 1 /* host */);
+		nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
+				   nftnl_udata_buf_len(udata));
+		nftnl_udata_buf_free(udata);
+	}
 	nftnl_set_nlmsg_build_payload(batch_message(fence, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_ACK), set);
 	nftnl_set_free(set);
 	advance(fence);

@@ -1,0 +1,441 @@
+/*
+ * address.c: adds, renews and removes the VIPs through libnl-route; see address.h for who does what in which
+ * thread.
+ *
+ * One mutex is held during each request, so that a removal that was decided before a claim can't be carried
+ * out after it. It inherits priority: the thread that holds it is as real-time as the caller that waits for
+ * it.
+ */
+#include "vip/address.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/if_addr.h>
+#include <netlink/addr.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/socket.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LIFETIME_S   1 /* the kernel counts whole seconds */
+#define RENEW_EVERY  MS(250)
+#define THREAD_STACK (192 * 1024) /* small: it is locked into memory */
+
+struct entry {
+	struct address address;
+	bool covered; /* another address of the interface has this prefix */
+	bool present; /* as far as we know */
+};
+
+struct address_book {
+	struct nl_sock *caller_socket, *thread_socket;
+	uint32_t caller_port, thread_port;
+	pthread_mutex_t lock; /* entries, and the order of requests */
+	struct entry entries[ADDRESSES_MAX];
+	size_t n;
+	atomic_bool wanted;
+	atomic_bool stop;
+	_Atomic nanos keep_until;
+	atomic_int error;
+	int wake_fd;
+	bool running;
+	pthread_t thread;
+};
+
+static int to_errno(int nl_error)
+{
+	switch (nl_error < 0 ? -nl_error : nl_error) {
+	case 0:
+		return 0;
+	case NLE_EXIST:
+		return -EEXIST;
+	case NLE_PERM:
+	case NLE_NOACCESS:
+		return -EPERM;
+	case NLE_NODEV:
+		return -ENODEV;
+	case NLE_NOADDR:
+		return -EADDRNOTAVAIL;
+	case NLE_OBJ_NOTFOUND:
+		return -ENOENT;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	case NLE_OPNOTSUPP:
+	case NLE_AF_NOSUPPORT:
+		return -EOPNOTSUPP;
+	case NLE_RANGE:
+	case NLE_INVAL:
+		return -EINVAL;
+	default:
+		return -EIO;
+	}
+}
+
+/* Taken by number of digits, the name of an absent thing differs between families and kernels. */
+static bool says_absent(int error)
+{
+	return error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENOENT;
+}
+
+static struct rtnl_addr *build(const struct entry *entry)
+{
+	const struct ip *ip = &entry->address.ip;
+	bool ipv6 = ip->family == AF_INET6;
+	struct nl_addr *local = nl_addr_build(ip->family, ip->bytes, ipv6 ? 16 : 4);
+	struct rtnl_addr *addr = rtnl_addr_alloc();
+
+	if (local && addr) {
+		nl_addr_set_prefixlen(local, entry->address.prefix_len);
+		rtnl_addr_set_ifindex(addr, (int)entry->address.ifindex);
+		rtnl_addr_set_local(addr, local);
+		rtnl_addr_set_prefixlen(addr, entry->address.prefix_len);
+	} else {
+		rtnl_addr_put(addr);
+		addr = NULL;
+	}
+	nl_addr_put(local);
+	return addr;
+}
+
+static int add(struct nl_sock *socket, struct entry *entry)
+{
+	struct rtnl_addr *addr;
+	int error;
+
+	if (!entry->address.ifindex)
+		return -ENODEV;
+	addr = build(entry);
+	if (!addr)
+		return -ENOMEM;
+	rtnl_addr_set_valid_lifetime(addr, LIFETIME_S);
+	if (entry->address.ip.family == AF_INET6) {
+		rtnl_addr_set_preferred_lifetime(addr, 0);
+		rtnl_addr_set_flags(addr, IFA_F_NODAD | (entry->covered ? IFA_F_NOPREFIXROUTE : 0));
+	} else {
+		rtnl_addr_set_preferred_lifetime(addr, LIFETIME_S);
+	}
+	error = to_errno(rtnl_addr_add(socket, addr, NLM_F_CREATE | NLM_F_REPLACE));
+	rtnl_addr_put(addr);
+	entry->present = error == 0;
+	return error;
+}
+
+static int take_off(struct nl_sock *socket, struct entry *entry)
+{
+	struct rtnl_addr *addr;
+	int error;
+
+	if (!entry->address.ifindex)
+		return 0;
+	addr = build(entry);
+	if (!addr)
+		return -ENOMEM;
+	error = to_errno(rtnl_addr_delete(socket, addr, 0));
+	rtnl_addr_put(addr);
+	if (says_absent(error))
+		error = 0;
+	if (!error)
+		entry->present = false;
+	return error;
+}
+
+static int take_off_all(struct address_book *book, struct nl_sock *socket)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < book->n; i++) {
+		int one = take_off(socket, &book->entries[i]);
+
+		error = error ? error : one;
+	}
+	return error;
+}
+
+static int add_all(struct address_book *book, struct nl_sock *socket)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < book->n; i++) {
+		int one = add(socket, &book->entries[i]);
+
+		error = error ? error : one;
+	}
+	return error;
+}
+
+/* --- the thread --- */
+
+static bool any_present(const struct address_book *book)
+{
+	for (size_t i = 0; i < book->n; i++)
+		if (book->entries[i].present)
+			return true;
+	return false;
+}
+
+static int thread_turn(struct address_book *book)
+{
+	if (!atomic_load(&book->wanted))
+		return any_present(book) ? take_off_all(book, book->thread_socket) : 0;
+	if (clock_now() < atomic_load(&book->keep_until)) {
+		int error = add_all(book, book->thread_socket);
+
+		if (clock_now() < atomic_load(&book->keep_until))
+			return error;
+		/* It took so long that what was right to renew no longer is. */
+	}
+	return any_present(book) ? take_off_all(book, book->thread_socket) : 0;
+}
+
+static void *thread_main(void *arg)
+{
+	struct address_book *book = arg;
+	struct pollfd wait = {.fd = book->wake_fd, .events = POLLIN};
+
+	while (!atomic_load(&book->stop)) {
+		int timeout = atomic_load(&book->wanted) ? (int)(RENEW_EVERY / NS_PER_MS) : -1;
+		uint64_t count;
+		int error, none = 0;
+
+		if (poll(&wait, 1, timeout) > 0 && read(book->wake_fd, &count, sizeof(count)) < 0)
+			continue;
+		pthread_mutex_lock(&book->lock);
+		error = thread_turn(book);
+		pthread_mutex_unlock(&book->lock);
+		if (error)
+			atomic_compare_exchange_strong(&book->error, &none, error);
+	}
+	return NULL;
+}
+
+static void wake(struct address_book *book)
+{
+	uint64_t one = 1;
+
+	/* A full counter is awake already. */
+	if (write(book->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* --- the contract --- */
+
+static int open_socket(struct nl_sock **ret, uint32_t *ret_port)
+{
+	struct nl_sock *socket = nl_socket_alloc();
+	int error;
+
+	if (!socket)
+		return -ENOMEM;
+	error = nl_connect(socket, NETLINK_ROUTE);
+	if (error) {
+		nl_socket_free(socket);
+		return to_errno(error);
+	}
+	*ret = socket;
+	*ret_port = nl_socket_get_local_port(socket);
+	return 0;
+}
+
+int address_book_new(struct address_book **ret)
+{
+	struct address_book *book = calloc(1, sizeof(*book));
+	pthread_mutexattr_t attributes;
+	int error;
+
+	if (!book)
+		return -ENOMEM;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&book->lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	book->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = book->wake_fd < 0 ? -errno : open_socket(&book->caller_socket, &book->caller_port);
+	if (!error)
+		error = open_socket(&book->thread_socket, &book->thread_port);
+	if (error)
+		address_book_free(book);
+	else
+		*ret = book;
+	return error;
+}
+
+int address_book_start(struct address_book *book)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's business */
+	error = pthread_create(&book->thread, &attributes, thread_main, book);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	book->running = error == 0;
+	return -error;
+}
+
+void address_book_free(struct address_book *book)
+{
+	if (!book)
+		return;
+	if (book->running) {
+		atomic_store(&book->stop, true);
+		wake(book);
+		pthread_join(book->thread, NULL);
+	}
+	nl_socket_free(book->caller_socket);
+	nl_socket_free(book->thread_socket);
+	if (book->wake_fd >= 0)
+		close(book->wake_fd);
+	pthread_mutex_destroy(&book->lock);
+	free(book);
+}
+
+static bool same(const struct address *a, const struct address *b)
+{
+	return ip_equal(&a->ip, &b->ip) && a->prefix_len == b->prefix_len && a->ifindex == b->ifindex;
+}
+
+static struct entry *find(struct entry *entries, size_t n, const struct address *address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same(&entries[i].address, address))
+			return &entries[i];
+	return NULL;
+}
+
+/* Which prefixes have another address on their interface? Called with the lock held. */
+static void survey(struct address_book *book)
+{
+	struct nl_cache *cache;
+
+	for (size_t i = 0; i < book->n; i++)
+		book->entries[i].covered = false;
+	if (rtnl_addr_alloc_cache(book->caller_socket, &cache))
+		return;
+	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+		struct rtnl_addr *addr = (struct rtnl_addr *)o;
+		struct nl_addr *local = rtnl_addr_get_local(addr);
+		struct ip ip = {0};
+
+		if (!local || nl_addr_get_len(local) > sizeof(ip.bytes))
+			continue;
+		ip.family = (uint8_t)nl_addr_get_family(local);
+		memcpy(ip.bytes, nl_addr_get_binary_addr(local), nl_addr_get_len(local));
+		for (size_t i = 0; i < book->n; i++) {
+			struct entry *entry = &book->entries[i];
+
+			if (rtnl_addr_get_ifindex(addr) == (int)entry->address.ifindex &&
+			    rtnl_addr_get_prefixlen(addr) == entry->address.prefix_len &&
+			    !ip_equal(&ip, &entry->address.ip) &&
+			    ip_in_prefix(&ip, &entry->address.ip, entry->address.prefix_len) &&
+			    rtnl_addr_get_valid_lifetime(addr) != LIFETIME_S)
+				entry->covered = true;
+		}
+	}
+	nl_cache_free(cache);
+}
+
+int address_book_set(struct address_book *book, const struct address *addresses, size_t n)
+{
+	struct entry next[ADDRESSES_MAX] = {0};
+	bool wanted = atomic_load(&book->wanted);
+	int error = 0;
+
+	if (n > ADDRESSES_MAX)
+		return -E2BIG;
+	pthread_mutex_lock(&book->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct entry *known = find(book->entries, book->n, &addresses[i]);
+
+		next[i] = known ? *known : (struct entry){.address = addresses[i]};
+	}
+	for (size_t i = 0; i < book->n; i++)
+		if (!find(next, n, &book->entries[i].address) && book->entries[i].present)
+			take_off(book->caller_socket, &book->entries[i]);
+	memcpy(book->entries, next, sizeof(next));
+	book->n = n;
+	survey(book);
+	for (size_t i = 0; wanted && i < n; i++) {
+		int one = book->entries[i].present ? 0 : add(book->caller_socket, &book->entries[i]);
+
+		error = error ? error : one;
+	}
+	pthread_mutex_unlock(&book->lock);
+	return error;
+}
+
+void address_book_survey(struct address_book *book)
+{
+	pthread_mutex_lock(&book->lock);
+	survey(book);
+	pthread_mutex_unlock(&book->lock);
+}
+
+int address_claim(struct address_book *book, nanos until)
+{
+	int error;
+
+	pthread_mutex_lock(&book->lock);
+	atomic_store(&book->keep_until, until);
+	atomic_store(&book->wanted, true);
+	error = add_all(book, book->caller_socket);
+	pthread_mutex_unlock(&book->lock);
+	wake(book);
+	return error;
+}
+
+void address_keep(struct address_book *book, nanos until)
+{
+	atomic_store(&book->keep_until, until);
+}
+
+void address_release(struct address_book *book)
+{
+	atomic_store(&book->wanted, false);
+	wake(book);
+}
+
+int address_remove(struct address_book *book)
+{
+	int error;
+
+	atomic_store(&book->wanted, false);
+	pthread_mutex_lock(&book->lock);
+	error = take_off_all(book, book->caller_socket);
+	pthread_mutex_unlock(&book->lock);
+	return error;
+}
+
+int address_restore(struct address_book *book, size_t i)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&book->lock);
+	if (i < book->n) {
+		book->entries[i].present = false;
+		if (atomic_load(&book->wanted) && clock_now() < atomic_load(&book->keep_until))
+			error = add(book->caller_socket, &book->entries[i]);
+	}
+	pthread_mutex_unlock(&book->lock);
+	return error;
+}
+
+int address_error(struct address_book *book)
+{
+	return atomic_exchange(&book->error, 0);
+}
+
+bool address_port_is_ours(const struct address_book *book, uint32_t port)
+{
+	return port && (port == book->caller_port || port == book->thread_port);
+}
