@@ -7,7 +7,7 @@
  *balance_state, in memory of the caller.
  *
  *	roundrobin  smooth weighted: weights 5,1,1 give a a b a c a a; no server gets two in a row that it
- *need not get leastconn   fewest active per weight; equals in turn. Over more than BALANCE_SCAN_MAX servers
+ *need not get leastconn   fewest active per weight; equals in turn, by weight. Over more than BALANCE_SCAN_MAX servers
  *the better of two drawn by weight (power of two choices) iphash      highest weighted random score
  *(rendezvous hashing): the same client meets the same server on every worker and on both nodes; a server that
  *leaves moves only its own clients, a weight that changes only the share that it must. Bounded load: a server
@@ -45,14 +45,14 @@ struct balance_server {
 
 struct balance_state {
 	enum config_balance kind;
-	uint32_t next;    /* leastconn: where equals begin */
-	uint64_t random;  /* power of two choices */
-	int32_t *current; /* roundrobin: the lead of each server */
+	int32_t *current;  /* the lead of each server over its turn */
+	uint64_t random;   /* power of two choices */
+	uint32_t heaviest; /* weight met there */
 };
 
 enum { BALANCE_NONE_USABLE = -1, BALANCE_ALL_TRIED = -2 };
 
-/* `storage` holds one int32_t for each server (only roundrobin uses it) and lives as long as the state.
+/* `storage` holds one int32_t for each server and lives as long as the state.
  * `worker` makes workers begin at different servers. */
 void balance_init(struct balance_state *s, enum config_balance kind, int32_t *storage, size_t n,
 		  uint32_t worker);

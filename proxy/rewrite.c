@@ -127,7 +127,7 @@ size_t rewrite_request(const struct http_request *r, const struct rewrite_reques
 	put_text(&w, " ");
 	put_target(&w, r);
 	put_text(&w, " HTTP/1.1\r\nHost: ");
-	put_span(&w, http_text(head, r->host));
+	put_span(&w, r->host.n || r->asterisk ? http_text(head, r->host) : how->host);
 	put_text(&w, "\r\n");
 	for (size_t i = 0; i < head->n_fields; i++) {
 		const struct http_field *field = &head->fields[i];

@@ -26,10 +26,11 @@
 #include <stdint.h>
 
 /* A rewritten head is never longer than the one that was parsed and this many bytes. */
-#define REWRITE_ROOM 256
+#define REWRITE_ROOM 512
 
 struct rewrite_request {
 	struct span client;    /* the client's address as text, without port (ip_format) */
+	struct span host;      /* for HTTP/1.0 clients that named no host: the server's address as text */
 	bool tls;              /* the client came over TLS */
 	bool keep_alive;       /* may the server keep the connection? (HTTP/1.1 then needs no field for it) */
 	bool append_forwarded; /* the client is trusted: its X-Forwarded-For is kept in front of its own

@@ -40,6 +40,7 @@ enum route_result {
 struct route_entry {
 	struct span host, path; /* into the configuration */
 	size_t pool;
+	uint8_t kind;     /* of host: exact, wild (`.example.com`), any */
 	uint32_t order;   /* in the file */
 	uint32_t shorter; /* the entry with the longest proper prefix of this path under the same host, or
 			     ROUTE_NO_ENTRY */
