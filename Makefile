@@ -77,9 +77,9 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_C) -MMD -MP -c -o $@ $<
 
-# Tests and tools name the rooms that they link in their first lines: "rooms: heartbeat/wire.c hapair/base/addr.c".
+# Tests and tools name the rooms that they link in their first 20 lines: "rooms: heartbeat/wire.c hapair/base/addr.c".
 # That a pure room's test links without the rest is itself a test.
-rooms_of = $(patsubst %.c,$(BUILD)/%.o,$(shell sed -n 's/^.*rooms: *\([^*]*\).*$$/\1/p' $(1) | head -1))
+rooms_of = $(patsubst %.c,$(BUILD)/%.o,$(shell sed -n '1,20s/^.*rooms: *\([^*]*\).*$$/\1/p' $(1)))
 
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)

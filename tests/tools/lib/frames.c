@@ -207,6 +207,43 @@ size_t frames_syn(const struct frames_self *self, const struct ip *to, uint16_t 
 	return (size_t)(p - frame) + sizeof(tcp);
 }
 
+size_t frames_udp(const struct frames_self *self, const uint8_t mac[6], const struct addr *from,
+		  const struct addr *to, const uint8_t *payload, size_t n, uint8_t *frame)
+{
+	uint8_t *p = put_ethernet(frame, mac, self->mac, ETH_P_IP);
+	/* A checksum of zero is none, RFC 768. */
+	uint16_t udp[4] = {htons(from->port), htons(to->port), htons((uint16_t)(8 + n)), 0};
+
+	p = put_ipv4(p, &from->ip, &to->ip, IPPROTO_UDP, sizeof(udp) + n);
+	memcpy(p, udp, sizeof(udp));
+	memcpy(p + sizeof(udp), payload, n);
+	return (size_t)(p - frame) + sizeof(udp) + n;
+}
+
+bool frames_read_udp(const uint8_t *frame, size_t n, struct addr *ret_from, struct addr *ret_to,
+		     const uint8_t **ret_payload, size_t *ret_n)
+{
+	size_t head = n >= 42 ? (size_t)(frame[14] & 15) * 4 : 0, length;
+	const uint8_t *udp = frame + 14 + head;
+
+	if (head < 20 || (frame[12] << 8 | frame[13]) != ETH_P_IP || frame[23] != IPPROTO_UDP ||
+	    n < 14 + head + 8)
+		return false;
+	length = (size_t)(udp[4] << 8 | udp[5]);
+	if (length < 8 || length > n - 14 - head)
+		return false;
+	memset(ret_from, 0, sizeof(*ret_from));
+	memset(ret_to, 0, sizeof(*ret_to));
+	ret_from->ip.family = ret_to->ip.family = AF_INET;
+	memcpy(ret_from->ip.bytes, frame + 26, 4);
+	memcpy(ret_to->ip.bytes, frame + 30, 4);
+	ret_from->port = (uint16_t)(udp[0] << 8 | udp[1]);
+	ret_to->port = (uint16_t)(udp[2] << 8 | udp[3]);
+	*ret_payload = udp + 8;
+	*ret_n = length - 8;
+	return true;
+}
+
 static bool read_arp(const struct frames_self *self, const struct ip *vip, const uint8_t *p, size_t n,
 		     struct answer *ret)
 {

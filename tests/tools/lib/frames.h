@@ -2,7 +2,8 @@
  * frames.h: the frames by which the observer asks for a VIP, and what their answers look like.
  *
  * Sources: ARP RFC 826, ND RFC 4861 4.3 and 4.4, ICMP RFC 792, ICMPv6 RFC 4443, TCP RFC 9293.
- * Every builder returns the length of the frame, at most 128 bytes, with the Ethernet header.
+ * Every builder returns the length of the frame, at most 128 bytes where not said otherwise, with the
+ * Ethernet header.
  */
 #ifndef HAPAIR_TOOLS_FRAMES_H
 #define HAPAIR_TOOLS_FRAMES_H
@@ -32,6 +33,13 @@ size_t frames_echo(const struct frames_self *self, const struct ip *to, const ui
 		   uint8_t *frame);
 size_t frames_syn(const struct frames_self *self, const struct ip *to, uint16_t port, const uint8_t mac[6],
 		  uint32_t turn, uint8_t *frame);
+
+/* UDP over IPv4 from any address, to a MAC; the frame has room for the payload and 42 bytes. */
+size_t frames_udp(const struct frames_self *self, const uint8_t mac[6], const struct addr *from,
+		  const struct addr *to, const uint8_t *payload, size_t n, uint8_t *frame);
+/* Is it one? The payload points into the frame. */
+bool frames_read_udp(const uint8_t *frame, size_t n, struct addr *ret_from, struct addr *ret_to,
+		     const uint8_t **ret_payload, size_t *ret_n);
 
 enum answer_kind { ANSWER_ARP, ANSWER_NDP, ANSWER_ICMP, ANSWER_ICMP6, ANSWER_TCP, ANSWER_COUNT };
 
