@@ -1,0 +1,231 @@
+/*
+ * main.c: the one program: the options, the table of commands, and the way into a role when the supervisor executed us as one.
+ */
+#include "hapair/admin.h"
+#include "hapair/base/log.h"
+#include "hapair/base/role.h"
+#include "hapair/commands.h"
+#include "hapair/config.h"
+#include "hapair/invocation.h"
+#include "hapair/keygen.h"
+#include "hapair/runner.h"
+#include "hapair/spawn.h"
+#include "hapair/supervisor.h"
+#include "heartbeat/heartbeat.h"
+#include "proxy/proxy.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAPAIR_SANITIZED
+/* The roles end with their event base and configuration still in use: that is no leak. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+static int command_version(const struct invocation *invocation, int argc, char **argv);
+static int command_help(const struct invocation *invocation, int argc, char **argv);
+
+static const struct command {
+	const char *name;
+	const char *synopsis; /* its arguments */
+	const char *does;
+	const char *example;
+	int (*run)(const struct invocation *invocation, int argc, char **argv);
+} commands[] = {
+	{"run", "", "this node, in the foreground, until SIGTERM; SIGHUP reloads", "hapair run", command_run},
+	{"check", "", "read the configuration and print every mistake", "hapair -c new.conf check",
+	 command_check},
+	{"status", "[--json] [--watch]", "pair, links, VIPs, listeners, pools and servers, each with its age",
+	 "hapair status --watch", command_status},
+	{"events", "[--follow] [--json]", "what happened, when and why", "hapair events --follow",
+	 command_events},
+	{"switchover", "", "hand the VIP to the peer; waits and reports", "hapair switchover",
+	 command_switchover},
+	{"server", "list [POOL] | drain|ready|maint POOL/NAME", "the servers and their administrative state",
+	 "hapair server drain web/s1", command_server},
+	{"reload", "", "check the configuration, show the difference, apply it; refused whole if wrong",
+	 "hapair reload", command_reload},
+	{"keygen", "FILE", "write a new secret for a pair", "hapair keygen /etc/hapair/secret.key",
+	 command_keygen},
+	{"version", "", "print the version", "hapair version", command_version},
+	{"help", "[COMMAND]", "this, or one command", "hapair help server", command_help},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void print_command(FILE *to, const struct command *c)
+{
+	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] %s%s%s\n", c->name,
+		*c->synopsis ? " " : "", c->synopsis);
+	fprintf(to, "  %s\n  example: %s\n", c->does, c->example);
+}
+
+static void print_help(FILE *to)
+{
+	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] COMMAND\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char call[64];
+
+		snprintf(call, sizeof(call), "%s %s", commands[i].name, commands[i].synopsis);
+		fprintf(to, "  %-48s %s\n", call, commands[i].does);
+	}
+	fprintf(to,
+		"\n"
+		"  -c FILE      the configuration, " INVOCATION_CONFIG "; the same on both nodes\n"
+		"  -n NODE      which node of it this is; else found by host name, then by link address\n"
+		"  -r RUNDIR    " INVOCATION_RUN_DIR "; " INVOCATION_CONTROL " lies there\n"
+		"  -s STATEDIR  " INVOCATION_STATE_DIR "/NODE; epoch, servers, events\n"
+		"\n"
+		"exit status: 0 done, 1 failed, 2 wrong usage; status: 3 fault or starting, 4 no daemon\n");
+}
+
+int invocation_usage(const char *name)
+{
+	const struct command *c = find_command(name);
+
+	if (c)
+		print_command(stderr, c);
+	else
+		print_help(stderr);
+	return EXIT_USAGE;
+}
+
+static int command_version(const struct invocation *invocation, int argc, char **argv)
+{
+	if (argc != 1)
+		return invocation_usage("version");
+	printf("hapair %s\n", HAPAIR_VERSION);
+	return EXIT_DONE;
+}
+
+static int command_help(const struct invocation *invocation, int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc > 2)
+		return invocation_usage("help");
+	if (argc == 1) {
+		print_help(stdout);
+		return EXIT_DONE;
+	}
+	c = find_command(argv[1]);
+	if (!c) {
+		fprintf(stderr, "hapair: no command %s\n", argv[1]);
+		return EXIT_USAGE;
+	}
+	print_command(stdout, c);
+	return EXIT_DONE;
+}
+
+/* A role reads the same bytes with the same code as the supervisor did. */
+static struct config *read_bundle(int fd)
+{
+	struct config_report *report = config_report_new();
+	struct config_sources *sources = config_sources_from_fd(fd);
+	struct config *config = NULL;
+
+	if (sources && report)
+		config = config_read(sources, report);
+	if (!config && report)
+		config_report_print(report, stderr);
+	if (sources)
+		config_sources_free(sources);
+	if (report)
+		config_report_free(report);
+	return config;
+}
+
+static int run_role(const struct spawn_identity *identity)
+{
+	static const struct role_reader reader = {read_bundle, config_free};
+	static const struct role_ops *const roles[ROLE_COUNT] = {
+		[ROLE_HEARTBEAT] = &heartbeat_role,
+		[ROLE_PROXY] = &proxy_role,
+		[ROLE_ADMIN] = &admin_role,
+		[ROLE_RUNNER] = &runner_role,
+	};
+
+	return role_run(roles[identity->role], &reader, identity->node, identity->run_dir,
+			identity->state_dir, NULL);
+}
+
+/* True: the options are good, and `optind` stands on the command. */
+static bool parse_options(int argc, char **argv, struct invocation *ret)
+{
+	int option;
+
+	/* "+": what follows the command is the command's. */
+	while ((option = getopt(argc, argv, "+c:n:r:s:h")) != -1) {
+		switch (option) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 'n':
+			ret->node = optarg;
+			break;
+		case 'r':
+			ret->run_dir = optarg;
+			break;
+		case 's':
+			ret->state_dir = optarg;
+			break;
+		case 'h':
+			print_help(stdout);
+			_exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED);
+		default:
+			return false;
+		}
+	}
+	return optind < argc && *ret->config && *ret->run_dir;
+}
+
+/* A reader that went away, or a full disk, is a failure too. */
+static int finish(int status)
+{
+	if (fflush(stdout) != 0 && status == EXIT_DONE) {
+		perror("hapair: standard output");
+		return EXIT_FAILED;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation invocation = {INVOCATION_CONFIG, "", INVOCATION_RUN_DIR, ""};
+	struct spawn_identity identity;
+	const struct command *c;
+
+	if (argc == 1 && spawn_am_role(argv[0], &identity))
+		return run_role(&identity);
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		argv[1] = "help";
+	else if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		argv[1] = "version";
+	if (!parse_options(argc, argv, &invocation)) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	c = find_command(argv[optind]);
+	if (!c) {
+		fprintf(stderr, "hapair: no command %s; see hapair help\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 1;
+	return finish(c->run(&invocation, argc, argv));
+}
