@@ -10,9 +10,6 @@
 
 #include "hapair/invocation.h"
 
-#define EXIT_NODE_FAULT 3
-#define EXIT_NO_DAEMON  4
-
 int command_status(const struct invocation *invocation, int argc, char **argv);
 int command_events(const struct invocation *invocation, int argc, char **argv);
 int command_switchover(const struct invocation *invocation, int argc, char **argv);

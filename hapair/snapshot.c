@@ -114,6 +114,20 @@ static void take_vip(struct snapshot *snapshot, const struct msg_vip *vip, nanos
 bool snapshot_take(struct snapshot *snapshot, enum msg_type type, const union msg_any *message, nanos now)
 {
 	switch (type) {
+	case MSG_STATE:
+	case MSG_PAIR:
+	case MSG_VIP:
+		snapshot->roles[ROLE_HEARTBEAT].heard = now;
+		break;
+	case MSG_SERVER:
+	case MSG_LISTENER_STATS:
+	case MSG_PROXY_STATS:
+		snapshot->roles[ROLE_PROXY].heard = now;
+		break;
+	default:
+		break;
+	}
+	switch (type) {
 	case MSG_PROCESS:
 		if (message->m_PROCESS.role < ROLE_COUNT) {
 			snapshot->processes[message->m_PROCESS.role].process = message->m_PROCESS;
@@ -157,39 +171,70 @@ void snapshot_link(struct snapshot *snapshot, enum role role, bool linked, nanos
 		snapshot->incoming.serial = snapshot->incoming.n_servers = snapshot->incoming.n_listeners = 0;
 }
 
+/* Why heartbeat's words no longer count, NULL when they do. *ret_since: since when. */
+static const char *heartbeat_lost(const struct snapshot_view *view, nanos *ret_since)
+{
+	const struct snapshot *snapshot = view->snapshot;
+	nanos lease = view->config->cluster.interval * view->config->cluster.dead_after;
+	nanos gone = snapshot->roles[ROLE_HEARTBEAT].changed + lease;
+	nanos silent = snapshot->roles[ROLE_HEARTBEAT].heard + lease;
+
+	if (!snapshot->roles[ROLE_HEARTBEAT].linked) {
+		*ret_since = gone;
+		return view->now > gone ? "the heartbeat process is not running, its fence has run out"
+					: NULL;
+	}
+	*ret_since = silent;
+	return view->now > silent + SNAPSHOT_SILENCE
+		       ? "the heartbeat process is silent, its fence has run out"
+		       : NULL;
+}
+
 struct snapshot_state snapshot_state(const struct snapshot_view *view)
 {
 	const struct snapshot *snapshot = view->snapshot;
 	const struct msg_state *said = &snapshot->state;
-	nanos lease = view->config->cluster.interval * view->config->cluster.dead_after;
 	struct snapshot_state state = {.state = NODE_STARTING, .reason = "heartbeat has not reported yet"};
+	const char *lost;
 
 	if (!snapshot->state_at)
 		return state;
 	state.known = true;
 	state.said = snapshot->state_at;
 	state.epoch = said->epoch;
-	if (!snapshot->roles[ROLE_HEARTBEAT].linked &&
-	    view->now - snapshot->roles[ROLE_HEARTBEAT].changed > lease) {
+	lost = heartbeat_lost(view, &state.since);
+	if (lost) {
 		state.state = NODE_FAULT;
-		state.since = snapshot->roles[ROLE_HEARTBEAT].changed + lease;
-		state.reason = "the heartbeat process is not running, its fence has run out";
+		state.reason = lost;
 		return state;
 	}
-	state.state = said->state < NODE_STATE_COUNT ? said->state : NODE_FAULT;
+	state.state = said->state < NODE_STATE_COUNT ? (enum node_state)said->state : NODE_FAULT;
 	state.held = said->held;
 	state.since = said->since;
 	state.reason = said->reason;
 	return state;
 }
 
-const struct msg_server *snapshot_server(const struct snapshot *snapshot, const char *pool, const char *name)
+bool snapshot_pair_known(const struct snapshot_view *view)
+{
+	nanos since;
+
+	return view->snapshot->pair_at && !heartbeat_lost(view, &since);
+}
+
+const struct msg_server *snapshot_server(const struct snapshot *snapshot, const char *pool, const char *name,
+					 size_t *hint)
 {
 	const struct snapshot_proxy *proxy = &snapshot->proxy;
 
-	for (size_t i = 0; i < proxy->n_servers; i++)
-		if (strcmp(proxy->servers[i].name, name) == 0 && strcmp(proxy->servers[i].pool, pool) == 0)
-			return &proxy->servers[i];
+	for (size_t i = 0; i < proxy->n_servers; i++) {
+		const struct msg_server *server = &proxy->servers[(*hint + i) % proxy->n_servers];
+
+		if (strcmp(server->name, name) == 0 && strcmp(server->pool, pool) == 0) {
+			*hint = (size_t)(server - proxy->servers) + 1;
+			return server;
+		}
+	}
 	return NULL;
 }
 
@@ -219,8 +264,8 @@ const char *snapshot_holder(const struct snapshot_view *view)
 
 	if (snapshot_state(view).held)
 		return view->config->nodes[view->node].name;
-	if (snapshot->pair_at && snapshot->roles[ROLE_HEARTBEAT].linked && snapshot->pair.peer_known &&
-	    snapshot->pair.peer_alive && snapshot->pair.peer_state == NODE_ACTIVE)
+	if (snapshot_pair_known(view) && snapshot->pair.peer_known && snapshot->pair.peer_alive &&
+	    snapshot->pair.peer_state == NODE_ACTIVE)
 		return snapshot->pair.peer;
 	return NULL;
 }

@@ -33,6 +33,8 @@ struct snapshot {
 	struct {
 		bool linked;   /* its process is connected */
 		nanos changed; /* instant of the last (dis)connection; 0: never connected */
+		nanos heard;   /* its newest message here; 0: none. heartbeat and proxy report several times a
+				  second */
 	} roles[ROLE_COUNT];
 	struct {
 		struct msg_process process;
@@ -68,10 +70,12 @@ struct snapshot_view {
 };
 
 /*
- * The state of the node as it is to be believed now. It is what heartbeat last said; where heartbeat has not
- * spoken yet it is "starting", and where its process has been gone for longer than a lease it is "fault", for
- * the fence has run out by then.
+ * The state of the node as it is to be believed now. It is what heartbeat last said; where heartbeat has not spoken
+ * yet it is "starting", and where its process has been gone for longer than a lease, or silent for that and
+ * SNAPSHOT_SILENCE, it is "fault", for the fence has run out by then.
  */
+#define SNAPSHOT_SILENCE SECONDS(2)
+
 struct snapshot_state {
 	enum node_state state;
 	bool known; /* heartbeat said so (perhaps some time ago) */
@@ -82,9 +86,13 @@ struct snapshot_state {
 	const char *reason; /* never NULL */
 };
 struct snapshot_state snapshot_state(const struct snapshot_view *view);
+/* Whether what heartbeat said of the pair still counts, by the same rule. */
+bool snapshot_pair_known(const struct snapshot_view *view);
 
-/* What the proxy last said of a server or listener, or NULL. */
-const struct msg_server *snapshot_server(const struct snapshot *snapshot, const char *pool, const char *name);
+/* What the proxy last said of a server or listener, or NULL. *hint starts as 0 and makes a walk in the
+ * configuration's order cheap. */
+const struct msg_server *snapshot_server(const struct snapshot *snapshot, const char *pool, const char *name,
+					 size_t *hint);
 const struct msg_listener_stats *snapshot_listener(const struct snapshot *snapshot, const char *name);
 /* What heartbeat last said of a VIP, or NULL. *ret_at: when. */
 const struct msg_vip *snapshot_vip(const struct snapshot *snapshot, const struct ip *ip, nanos *ret_at);
