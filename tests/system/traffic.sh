@@ -1,0 +1,59 @@
+#!/bin/bash
+# What a client gets through the VIP: HTTP, HTTPS, both address families, WebSocket, TCP, and servers taken out by hand.
+set -u
+. "$(dirname "$0")/../../scripts/story.sh"
+story "HTTP, HTTPS, WebSocket and TCP reach the servers behind, as the operator says"
+
+LAB_MORE="pool sticky {
+  balance = iphash
+  check http { path = /health interval = 500ms }
+  server web1 { address = 10.77.0.11:8080 }
+  server web2 { address = 10.77.0.12:8080 }
+  server web3 { address = 10.77.0.13:8080 }
+}
+pool nobody { check tcp { interval = 500ms } server n1 { address = 10.77.0.11:9 } }
+listen sticky { bind = { $LAB_VIP:81 } pool = sticky route { path = /nobody pool = nobody } }"
+lab_pair_start
+get() { lab_in client curl -s -m 5 "$@"; }
+servers() { for i in $(seq "$1"); do get "$2"; done | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
+server_state() { lab_status "$1" ".pools[] | select(.name == \"web\") | .servers[] | select(.name == \"$2\") | .state"; }
+
+equal "roundrobin gives each its turn" "$(servers 30 "http://$LAB_VIP/")" "web1=10 web2=10 web3=10"
+equal "IPv6" "$(get -o /dev/null -w '%{http_code}' "http://[$LAB_VIP6]/")" 200
+equal "HTTPS, the certificate verified" "$(get --cacert "$LAB/cert.pem" --resolve "shop.lab:443:$LAB_VIP" -o /dev/null -w '%{http_code}' https://shop.lab/)" 200
+equal "HTTPS over IPv6" "$(get --cacert "$LAB/cert.pem" --resolve "shop.lab:443:$LAB_VIP6" -o /dev/null -w '%{http_code}' https://shop.lab/)" 200
+equal "TLS 1.1 is refused" "$(get -k --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 -o /dev/null -w '%{http_code}' "https://$LAB_VIP/")" 000
+equal "the server learns the client and the scheme" "$(get -k -H 'Host: shop.lab' "https://$LAB_VIP/headers" | sed 's/ conn=.*//')" \
+	"host=shop.lab xff=10.77.0.100 proto=https"
+equal "10 MiB arrive whole" "$(get "http://$LAB_VIP/10m" | wc -c)" 10485760
+equal "10 MiB over TLS arrive whole" "$(get -k "https://$LAB_VIP/10m" | wc -c)" 10485760
+equal "HEAD has no body" "$(get -I -o /dev/null -w '%{http_code} %{size_download}' "http://$LAB_VIP/64k")" "200 0"
+equal "a wrong request is refused" "$(printf 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n' | lab_in client timeout 5 bash -c "exec 3<>/dev/tcp/$LAB_VIP/80; cat >&3; head -1 <&3" | tr -d '\r' | cut -d' ' -f2)" 400
+equal "no server behind a pool is 503" "$(get -o /dev/null -w '%{http_code}' "http://$LAB_VIP:81/nobody")" 503
+equal "one client stays with one server under iphash" "$(servers 20 "http://$LAB_VIP:81/" | wc -w)" 1
+
+lab_load_start "tcp:$LAB_VIP:7000@200" "tcp:[$LAB_VIP6]:7000@50" "https:$LAB_VIP:443@50" "keep-websocket:$LAB_VIP:80@20" "keep-tcp:$LAB_VIP:7000@20"
+sleep 0.5
+lab_tell load begin traffic
+sleep 2
+window=$(lab_ask load)
+equal "TCP: none failed of $(field "$window" .streams.tcp.requests)" "$(field "$window" .streams.tcp.failed)" 0
+equal "HTTPS, new connection each: none failed of $(field "$window" .streams.https.requests)" "$(field "$window" .streams.https.failed)" 0
+equal "WebSocket tunnels up, of 20 ($(field "$window" '.streams."keep-websocket".exchanges') exchanges)" "$(field "$window" '.streams."keep-websocket".up')" 20
+equal "and none broke" "$(field "$window" '.streams."keep-websocket".broken')" 0
+
+lab_hapair "$LAB_ACTIVE" server drain web/web1 >/dev/null || not_ok "server drain"
+sleep 0.2
+equal "a drained server gets nothing new" "$(servers 20 "http://$LAB_VIP/")" "web2=10 web3=10"
+equal "and says so" "$(server_state "$LAB_ACTIVE" web1)" drain
+lab_hapair "$LAB_ACTIVE" server maint web/web2 >/dev/null || not_ok "server maint"
+sleep 0.2
+equal "a server in maintenance gets nothing" "$(servers 10 "http://$LAB_VIP/")" "web3=10"
+lab_signal KILL "$LAB_ACTIVE" proxy
+lab_until 10 lab_settled
+equal "a restarted proxy remembers" "$(server_state "$LAB_ACTIVE" web2)" maint
+lab_hapair "$LAB_ACTIVE" server ready web/web1 >/dev/null && lab_hapair "$LAB_ACTIVE" server ready web/web2 >/dev/null || not_ok "server ready"
+lab_until 5 eval '[ "$(server_state "$LAB_ACTIVE" web1) $(server_state "$LAB_ACTIVE" web2)" = "up up" ]' || not_ok "both are back"
+lab_hapair "$LAB_ACTIVE" server drain web/web9 >/dev/null 2>&1
+equal "an unknown server is an error" $? 1
+story_end
