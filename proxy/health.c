@@ -83,12 +83,6 @@ static enum health_reason take_check(struct health *h, const struct health_polic
 	return suspect ? HEALTH_UNREACHABLE : HEALTH_CHECK_BAD;
 }
 
-/* A request's connect was refused. Down already: only what had begun to look like recovery is over. */
-static void take_refused(struct health *h)
-{
-	decide(h, SERVER_DOWN);
-}
-
 static void set_admin(struct health *h, enum server_action action, bool checked)
 {
 	/* What was true before the maintenance says nothing about now. */
@@ -145,7 +139,7 @@ void health_step(struct health *h, const struct health_policy *policy, enum heal
 		/* The first one of a burst asks for a check; the others learn nothing new. */
 		ret->check_now = h->verdict != SERVER_DOWN || h->streak > 0 || h->inherited;
 		ret->reason = HEALTH_REFUSED;
-		take_refused(h);
+		decide(h, SERVER_DOWN);
 		break;
 	case HEALTH_EVENT_CONNECT_FAILED:
 		ret->check_now = h->verdict != SERVER_DOWN && !h->suspect;
