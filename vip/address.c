@@ -30,7 +30,7 @@
 
 struct entry {
 	struct address address;
-	bool covered; /* another address of the interface has this prefix */
+	bool covered; /* another address of the interface has this subnet; decided once, see address.h */
 	bool present; /* as far as we know */
 };
 
@@ -78,13 +78,18 @@ static int to_errno(int nl_error)
 	}
 }
 
-/* Taken by number of digits, the name of an absent thing differs between families and kernels. */
+/* Which of these it is differs between families and kernels. */
 static bool says_absent(int error)
 {
 	return error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENOENT;
 }
 
-static struct rtnl_addr *build(const struct entry *entry)
+static uint8_t prefix_on_interface(const struct entry *entry)
+{
+	return entry->covered && entry->address.ip.family == AF_INET ? 32 : entry->address.prefix_len;
+}
+
+static struct rtnl_addr *build(const struct entry *entry, uint8_t prefix_len)
 {
 	const struct ip *ip = &entry->address.ip;
 	bool ipv6 = ip->family == AF_INET6;
@@ -92,10 +97,10 @@ static struct rtnl_addr *build(const struct entry *entry)
 	struct rtnl_addr *addr = rtnl_addr_alloc();
 
 	if (local && addr) {
-		nl_addr_set_prefixlen(local, entry->address.prefix_len);
+		nl_addr_set_prefixlen(local, prefix_len);
 		rtnl_addr_set_ifindex(addr, (int)entry->address.ifindex);
 		rtnl_addr_set_local(addr, local);
-		rtnl_addr_set_prefixlen(addr, entry->address.prefix_len);
+		rtnl_addr_set_prefixlen(addr, prefix_len);
 	} else {
 		rtnl_addr_put(addr);
 		addr = NULL;
@@ -110,8 +115,8 @@ static int add(struct nl_sock *socket, struct entry *entry)
 	int error;
 
 	if (!entry->address.ifindex)
-		return -ENODEV;
-	addr = build(entry);
+		return 0; /* who holds the VIP without an interface is not asked here */
+	addr = build(entry, prefix_on_interface(entry));
 	if (!addr)
 		return -ENOMEM;
 	rtnl_addr_set_valid_lifetime(addr, LIFETIME_S);
@@ -127,20 +132,25 @@ static int add(struct nl_sock *socket, struct entry *entry)
 	return error;
 }
 
-static int take_off(struct nl_sock *socket, struct entry *entry)
+static int take_off_as(struct nl_sock *socket, struct entry *entry, uint8_t prefix_len)
 {
-	struct rtnl_addr *addr;
+	struct rtnl_addr *addr = build(entry, prefix_len);
 	int error;
 
-	if (!entry->address.ifindex)
-		return 0;
-	addr = build(entry);
 	if (!addr)
 		return -ENOMEM;
 	error = to_errno(rtnl_addr_delete(socket, addr, 0));
 	rtnl_addr_put(addr);
-	if (says_absent(error))
-		error = 0;
+	return says_absent(error) ? 0 : error;
+}
+
+static int take_off(struct nl_sock *socket, struct entry *entry)
+{
+	int error;
+
+	if (!entry->address.ifindex)
+		return 0;
+	error = take_off_as(socket, entry, prefix_on_interface(entry));
 	if (!error)
 		entry->present = false;
 	return error;
@@ -300,26 +310,28 @@ void address_book_free(struct address_book *book)
 	free(book);
 }
 
-static bool same(const struct address *a, const struct address *b)
-{
-	return ip_equal(&a->ip, &b->ip) && a->prefix_len == b->prefix_len && a->ifindex == b->ifindex;
-}
-
 static struct entry *find(struct entry *entries, size_t n, const struct address *address)
 {
 	for (size_t i = 0; i < n; i++)
-		if (same(&entries[i].address, address))
+		if (ip_equal(&entries[i].address.ip, &address->ip) &&
+		    entries[i].address.prefix_len == address->prefix_len)
 			return &entries[i];
 	return NULL;
 }
 
-/* Which prefixes have another address on their interface? Called with the lock held. */
+static bool is_entry(const struct address_book *book, const struct ip *ip)
+{
+	for (size_t i = 0; i < book->n; i++)
+		if (ip_equal(&book->entries[i].address.ip, ip))
+			return true;
+	return false;
+}
+
+/* Which new entries have another address with their subnet on their interface? */
 static void survey(struct address_book *book)
 {
 	struct nl_cache *cache;
 
-	for (size_t i = 0; i < book->n; i++)
-		book->entries[i].covered = false;
 	if (rtnl_addr_alloc_cache(book->caller_socket, &cache))
 		return;
 	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
@@ -335,10 +347,9 @@ static void survey(struct address_book *book)
 			struct entry *entry = &book->entries[i];
 
 			if (rtnl_addr_get_ifindex(addr) == (int)entry->address.ifindex &&
-			    rtnl_addr_get_prefixlen(addr) == entry->address.prefix_len &&
-			    !ip_equal(&ip, &entry->address.ip) &&
+			    rtnl_addr_get_prefixlen(addr) <= entry->address.prefix_len &&
 			    ip_in_prefix(&ip, &entry->address.ip, entry->address.prefix_len) &&
-			    rtnl_addr_get_valid_lifetime(addr) != LIFETIME_S)
+			    !is_entry(book, &ip))
 				entry->covered = true;
 		}
 	}
@@ -358,9 +369,15 @@ int address_book_set(struct address_book *book, const struct address *addresses,
 		struct entry *known = find(book->entries, book->n, &addresses[i]);
 
 		next[i] = known ? *known : (struct entry){.address = addresses[i]};
+		if (known && known->address.ifindex != addresses[i].ifindex) {
+			/* The same interface made anew takes no notice of this; a move to another one does. */
+			take_off(book->caller_socket, known);
+			next[i].address.ifindex = addresses[i].ifindex;
+			next[i].present = false;
+		}
 	}
 	for (size_t i = 0; i < book->n; i++)
-		if (!find(next, n, &book->entries[i].address) && book->entries[i].present)
+		if (!find(next, n, &book->entries[i].address))
 			take_off(book->caller_socket, &book->entries[i]);
 	memcpy(book->entries, next, sizeof(next));
 	book->n = n;
@@ -372,13 +389,6 @@ int address_book_set(struct address_book *book, const struct address *addresses,
 	}
 	pthread_mutex_unlock(&book->lock);
 	return error;
-}
-
-void address_book_survey(struct address_book *book)
-{
-	pthread_mutex_lock(&book->lock);
-	survey(book);
-	pthread_mutex_unlock(&book->lock);
 }
 
 int address_claim(struct address_book *book, nanos until)
@@ -407,11 +417,20 @@ void address_release(struct address_book *book)
 
 int address_remove(struct address_book *book)
 {
-	int error;
+	int error = 0;
 
 	atomic_store(&book->wanted, false);
 	pthread_mutex_lock(&book->lock);
-	error = take_off_all(book, book->caller_socket);
+	for (size_t i = 0; i < book->n; i++) {
+		struct entry *entry = &book->entries[i];
+		int one = take_off(book->caller_socket, entry);
+
+		/* An earlier life may have found the subnet (un)covered, and used the other prefix. */
+		if (entry->address.ip.family == AF_INET && entry->address.ifindex)
+			take_off_as(book->caller_socket, entry,
+				    entry->covered ? entry->address.prefix_len : 32);
+		error = error ? error : one;
+	}
 	pthread_mutex_unlock(&book->lock);
 	return error;
 }

@@ -9,10 +9,11 @@
  * there is nothing better to do meanwhile. The thread renews nothing after the instant that address_keep()
  * last gave: a frozen caller keeps nothing.
  *
- * IPv4 is added with its prefix (the kernel makes it secondary where the subnet has an address already). IPv6
- * is added without duplicate address detection and with a preferred lifetime of 0, so that it never becomes a
- * source address by itself (RFC 6724 rule 3), and without a prefix route where another address of the
- * interface covers its subnet.
+ * Where another address of the interface has the VIP's subnet (the usual case; decided when the VIP is set, for good),
+ * an IPv4 VIP is added as /32 and an IPv6 VIP without a prefix route. So the two never depend on each other: as primary and
+ * secondary of one subnet, the kernel would take the node's own address away with the VIP, or the VIP with it. Else the VIP
+ * brings its subnet's route with it. IPv6 is added without duplicate address detection and with a preferred lifetime of 0,
+ * so that it never becomes a source address by itself (RFC 6724 rule 3).
  *
  * Functions return 0 or negative errno.
  */
@@ -51,9 +52,6 @@ void address_book_free(struct address_book *book);
 /* Which addresses these are. Those that are no longer among them are removed; while held, new ones are added.
  * May wait. */
 int address_book_set(struct address_book *book, const struct address *addresses, size_t n);
-
-/* Other addresses of the interfaces changed: look again which prefixes they cover. May wait. */
-void address_book_survey(struct address_book *book);
 
 /*
  * Adds them all, here and now, and lets the thread renew them until address_keep() says otherwise. An address

@@ -1,0 +1,103 @@
+/*
+ * vip.h: all VIPs of this node as one thing that it holds or does not hold: the rooms of this folder, put together.
+ *
+ * The caller owns the decision and the clock of it; nothing here claims, renews or gives up by itself. One lease counts
+ * for all VIPs. Order within a claim: addresses, fence open, announcements. vip_close() alone makes the node mute, at once;
+ * vip_release() then takes the addresses away.
+ *
+ * Where nftables is refused there is no fence (vip_fenced() is false): the addresses are the only guard and answer up to
+ * VIP_LINGERS after the end of a lease if this process is frozen or dead. The peer has to wait so much longer.
+ *
+ * Not reentrant: handlers must not call back into this room. Functions return 0 or negative errno.
+ */
+#ifndef HAPAIR_VIP_VIP_H
+#define HAPAIR_VIP_VIP_H
+
+#include "hapair/base/addr.h"
+#include "hapair/base/clock.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VIPS_MAX    16
+#define VIP_LINGERS SECONDS(2) /* lifetime of an address, and one second more for the kernel's sweep */
+
+struct vip_wish {
+	struct ip ip;
+	uint8_t prefix_len;
+	char interface[IF_NAMESIZE]; /* "": the one that has another address in that subnet */
+};
+
+enum vip_event {
+	VIP_LINK_UP,          /* subject: interface */
+	VIP_LINK_DOWN,        /* subject: interface; text: why */
+	VIP_ADDRESS_RESTORED, /* subject: VIP; somebody had removed it */
+	VIP_ADDRESS_FAILED,   /* subject: VIP or ""; it is not on its interface; text: why */
+	VIP_FENCE_RESTORED,   /* somebody had removed the table */
+	VIP_FENCE_FAILED,     /* text: why */
+	VIP_FOREIGN_HOLDER,   /* subject: VIP; text: MAC of another machine that says that it holds it */
+};
+
+struct vip_handler {
+	void (*on_event)(void *ctx, enum vip_event event, const char *subject, const char *text);
+	/* The VIPs can (not) be held here: an interface is missing, down or without carrier. `why` is static. */
+	void (*on_usable)(void *ctx, bool usable, const char *why);
+};
+
+struct vips;
+
+/* Opens what needs CAP_NET_ADMIN; changes nothing yet. */
+int vip_new(const char *node, const struct vip_handler *handler, void *ctx, struct vips **ret);
+
+/* Ends the thread, closes everything; the fence stays, closed or open, addresses run out. */
+void vip_free(struct vips *vips);
+
+/*
+ * Which VIPs these are; also at a reload, while held. The first call: with `keep` (a warm restart in a lease that ends at
+ * `until`) the fence and the addresses of the earlier life go on if they fit, and vip_held() says whether they do; otherwise
+ * what it left is removed. In force afterwards: the fence, closed unless held.
+ */
+int vip_set(struct vips *vips, const struct vip_wish *wishes, size_t n, bool keep, nanos until);
+
+/* Starts the thread that renews addresses; after sandbox_enter(). */
+int vip_run(struct vips *vips);
+
+/* Readable when vip_read() has something to do. */
+int vip_fd(const struct vips *vips);
+void vip_read(struct vips *vips, nanos now);
+
+/* When vip_turn() has something to do (announcements); NANOS_NEVER for nothing. */
+nanos vip_due(const struct vips *vips);
+void vip_turn(struct vips *vips, nanos now);
+
+/* Holds the VIPs until `until`: whatever was there, closed or open. */
+int vip_claim(struct vips *vips, nanos until);
+
+/* Another end for what is held, later or sooner. -ENOENT: it had lapsed; then it is closed and stays so. */
+int vip_extend(struct vips *vips, nanos until);
+
+/* No answer from here from now on. */
+int vip_close(struct vips *vips);
+
+/* Addresses off: with a fence soon, without one before it returns. */
+void vip_release(struct vips *vips);
+
+/* Addresses off before it returns, and the fence's table too: nothing is left. */
+void vip_leave_nothing(struct vips *vips);
+
+/* Announces again from the beginning of the schedule, if held. */
+void vip_announce(struct vips *vips, nanos now);
+
+/* Asks whether anybody holds a VIP, if this node does not; answers are judged at the next claim. */
+void vip_probe(struct vips *vips, nanos now);
+
+bool vip_fenced(const struct vips *vips);
+bool vip_held(const struct vips *vips);
+bool vip_usable(const struct vips *vips, const char **ret_why);
+
+/* For status: the i-th wish with its interface; false past the end. */
+bool vip_describe(const struct vips *vips, size_t i, struct vip_wish *ret);
+
+#endif
