@@ -294,7 +294,7 @@ lab_config() {
 		  pool = web
 		}
 		listen echo { bind = { $LAB_VIP:7000, [$LAB_VIP6]:7000 }  mode = tcp  pool = echo }
-		admin { bind = 127.0.0.1:9600 }
+		admin { bind = { 127.0.0.1:9600 } }
 		${LAB_NOTIFY:+notify { $LAB_NOTIFY \}}
 		${LAB_MORE:-}
 	END
