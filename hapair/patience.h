@@ -18,7 +18,7 @@
 #define PATIENCE_ABORT_TURNS  2       /* after which it is killed */
 #define PATIENCE_FIRST_DELAY  MS(100) /* of the second start in a row; doubled for each further one */
 #define PATIENCE_LONGEST      SECONDS(5)
-#define PATIENCE_QUIET        SECONDS(2) /* a life as long as this is forgiven what came before */
+#define PATIENCE_QUIET        SECONDS(1) /* a life as long as this is forgiven what came before */
 
 struct patience {
 	nanos started;         /* instant of the newest start */

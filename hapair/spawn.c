@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,11 @@ static void become_role(int self_fd, const struct spawn_identity *identity, int 
 	char *environment[N_INHERITED + 4], *title = NULL;
 	size_t n = 0;
 
+	/* A restarted heartbeat has a lease to keep: under overload it must not wait for its turn to load. Where this is refused
+	 * it says so itself, when it asks for its own priority. */
+	if (identity->role == ROLE_HEARTBEAT)
+		sched_setscheduler(0, SCHED_RR,
+				   &(struct sched_param){.sched_priority = SPAWN_HEARTBEAT_PRIORITY});
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE); /* it died before we could ask to be told */

@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* SCHED_RR. The supervisor's own is lower than heartbeat's, and no other child inherits either. */
+#define SPAWN_HEARTBEAT_PRIORITY  20
+#define SPAWN_SUPERVISOR_PRIORITY 10
+
 /* What the role is told; strings outlive the call. */
 struct spawn_identity {
 	enum role role;

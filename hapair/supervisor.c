@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,7 +75,7 @@ struct supervisor {
 	char *node, *state_dir;
 	int self, memory, run_lock, state_lock;
 	struct process processes[ROLE_COUNT]; /* [ROLE_SUPERVISOR] is not used */
-	nanos last_turn, turn_every;
+	nanos last_turn;
 	bool feeds_watchdog;
 };
 
@@ -626,15 +627,24 @@ static int memory_open(void)
 /* Every connection of the proxy is a descriptor; roles inherit the limit. */
 static void raise_descriptor_limit(void)
 {
-	struct rlimit limit;
+	struct rlimit limit, more = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	if (geteuid() == 0 && limit.rlim_max < DESCRIPTORS_MAX)
-		limit.rlim_max = DESCRIPTORS_MAX;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warning("limit of descriptors stays: %s", strerror(errno));
+	if (limit.rlim_max < DESCRIPTORS_MAX && setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max; /* all that we may */
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Who restarts heartbeat within its lease must get a turn on an overloaded machine too. Children begin as ordinary processes. */
+static void raise_priority(void)
+{
+	struct sched_param priority = {.sched_priority = SPAWN_SUPERVISOR_PRIORITY};
+
+	if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) < 0)
+		log_warning("real-time priority is refused (%s): under overload a restart may take long",
+			    strerror(errno));
 }
 
 static int claim(const char *path, mode_t mode, const char *user)
@@ -726,6 +736,7 @@ static bool set_up(struct supervisor *s)
 		return false;
 	}
 	raise_descriptor_limit();
+	raise_priority();
 	/* First, so that a second daemon is told so, and not that its ports are taken. */
 	s->run_lock = claim(s->invocation->run_dir, 0755, "");
 	if (s->run_lock < 0 || !read_configuration(s) || !claim_state(s))

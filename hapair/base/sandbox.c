@@ -23,34 +23,48 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Capabilities */
 
-static const cap_value_t heartbeat_caps[] = {CAP_NET_ADMIN, CAP_NET_RAW};
+/* IPC_LOCK: after mlockall(MCL_FUTURE) memory past RLIMIT_MEMLOCK would be refused without it. */
+static const cap_value_t heartbeat_caps[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK};
 
-/* Those of `profile`; the rest is given up, for children too. */
-static int drop_capabilities(enum sandbox_profile profile, bool keeps_root)
+static size_t count_caps(enum sandbox_profile profile)
 {
-	size_t n = profile == SANDBOX_HEARTBEAT ? sizeof(heartbeat_caps) / sizeof(heartbeat_caps[0]) : 0;
+	return profile == SANDBOX_HEARTBEAT ? sizeof(heartbeat_caps) / sizeof(heartbeat_caps[0]) : 0;
+}
+
+/* A hook that is configured to run as root is to be root. */
+static bool keeps_all(enum sandbox_profile profile, uid_t user)
+{
+	return profile == SANDBOX_RUNNER && user == 0;
+}
+
+/* What no exec may ever give back. Before the change of user, which takes CAP_SETPCAP away. */
+static void drop_bounding(enum sandbox_profile profile, uid_t user)
+{
+	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP && !keeps_all(profile, user); cap++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < count_caps(profile); i++)
+			kept |= heartbeat_caps[i] == cap;
+		if (!kept)
+			cap_drop_bound(cap); /* refused to who is not root: who has nothing to drop either */
+	}
+}
+
+/* Those of `profile`; the rest is given up. */
+static int drop_capabilities(enum sandbox_profile profile)
+{
+	size_t n = count_caps(profile);
 	cap_t caps;
 	int r = 0;
 
-	/* A hook that is configured to run as root is to be root. */
-	if (profile == SANDBOX_RUNNER && keeps_root)
+	if (keeps_all(profile, geteuid()))
 		return 0;
-	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		bool kept = false;
-
-		for (size_t i = 0; i < n; i++)
-			kept |= heartbeat_caps[i] == cap;
-		if (!kept)
-			cap_drop_bound(
-				cap); /* refused without CAP_SETPCAP: then there is nothing to drop either */
-	}
 	caps = cap_init();
 	if (!caps)
 		return -ENOMEM;
@@ -62,18 +76,20 @@ static int drop_capabilities(enum sandbox_profile profile, bool keeps_root)
 	cap_free(caps);
 	if (r < 0 && n > 0) {
 		/* Not root: go on with what there is, its user will see what is refused. */
-		log_warning("no CAP_NET_ADMIN and CAP_NET_RAW: %s", strerror(-r));
+		log_warning("no CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK: %s", strerror(-r));
 		r = 0;
 	}
 	return r;
 }
 
-static int change_user(const char *user)
+static int change_user(enum sandbox_profile profile, const char *user)
 {
 	const struct passwd *pw;
 
-	if (*user == '\0')
+	if (*user == '\0') {
+		drop_bounding(profile, geteuid());
 		return 0;
+	}
 	errno = 0;
 	pw = getpwnam(user);
 	if (!pw) {
@@ -87,6 +103,7 @@ static int change_user(const char *user)
 			log_warning("not root: goes on as user %u instead of %s", geteuid(), user);
 		return 0;
 	}
+	drop_bounding(profile, pw->pw_uid);
 	/* The permitted set survives the change; drop_capabilities() then keeps what it wants of it. */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || initgroups(pw->pw_name, pw->pw_gid) < 0 ||
 	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -372,20 +389,11 @@ static int filter_calls(enum sandbox_profile profile)
 
 int sandbox_enter(enum sandbox_profile profile, const char *user)
 {
-	int r;
+	int r = change_user(profile, user);
 
-	if (profile == SANDBOX_HEARTBEAT && geteuid() == 0) {
-		/* mlockall() with MCL_FUTURE refuses later memory past this limit, once CAP_IPC_LOCK is gone.
-		 */
-		struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-
-		if (setrlimit(RLIMIT_MEMLOCK, &unlimited) < 0)
-			log_warning("limit of locked memory stays: %s", strerror(errno));
-	}
-	r = change_user(user);
 	if (r < 0)
 		return r;
-	r = drop_capabilities(profile, geteuid() == 0);
+	r = drop_capabilities(profile);
 	if (r < 0) {
 		log_error("can't give up capabilities: %s", strerror(-r));
 		return r;
