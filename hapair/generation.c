@@ -78,7 +78,6 @@ struct generation *generation_read(const char *path, const char *node, const str
 {
 	struct config_sources *sources = config_sources_read(path, report);
 	struct generation *g = calloc(1, sizeof(*g));
-	int index = -1;
 	bool good = false;
 
 	if (!g)
@@ -88,16 +87,8 @@ struct generation *generation_read(const char *path, const char *node, const str
 	if (!sources || !g)
 		goto out;
 	g->number = from ? from->number + 1 : 1;
-	g->config = config_read(sources, report);
-	if (!g->config)
-		goto out;
-	index = config_find_node(g->config, node, report);
-	if (index < 0)
-		goto out;
-	g->node = (size_t)index;
-	config_check_machine(g->config, g->node, report);
-	if (config_report_count(report) > 0 ||
-	    (from && !config_reload_allowed(from->config, g->config, report)))
+	g->config = config_read_here(sources, node, &g->node, report);
+	if (!g->config || (from && !config_reload_allowed(from->config, g->config, report)))
 		goto out;
 	g->workers = from                       ? from->workers
 		     : g->config->proxy.workers ? g->config->proxy.workers
