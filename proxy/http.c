@@ -701,9 +701,8 @@ static int parse_status_line(struct http_response *r, const char *end)
 		/* Not HTTP at all shows in the first bytes; no use waiting for more of it. */
 		return memcmp(line, "HTTP/1.", have) == 0 ? 0 : -HTTP_BAD_STATUS;
 	}
-	n = parse_version(p, &head->minor);
-	if (n < 0)
-		return n;
+	if (parse_version(p, &head->minor) < 0)
+		return -HTTP_BAD_STATUS;
 	p += 8;
 	if (p[0] != ' ' || p[1] < '1' || p[1] > '5' || !is_digit(p[2]) || !is_digit(p[3]))
 		return -HTTP_BAD_STATUS;
