@@ -155,7 +155,7 @@ static void complain(const struct config *config, const char *kind, size_t index
 	const char *file;
 	unsigned line;
 
-	config_where(config, kind, index, &file, &line);
+	config_where_key(config, kind, index, "bind", &file, &line);
 	config_report_add(report, file, line, "can't listen on %s: %s", addr_format(address, text),
 			  strerror(error));
 }

@@ -54,7 +54,8 @@ static const struct command {
 	{"keygen", "FILE", "write a new secret for a pair", "hapair keygen /etc/hapair/secret.key",
 	 command_keygen},
 	{"version", "", "print the version", "hapair version", command_version},
-	{"help", "[COMMAND]", "this, or one command", "hapair help server", command_help},
+	{"help", "[COMMAND | config]", "this, one command, or every option of the configuration",
+	 "hapair help server", command_help},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -122,9 +123,13 @@ static int command_help(const struct invocation *invocation, int argc, char **ar
 		print_help(stdout);
 		return EXIT_DONE;
 	}
+	if (strcmp(argv[1], "config") == 0) {
+		config_print_reference(stdout);
+		return EXIT_DONE;
+	}
 	c = find_command(argv[1]);
 	if (!c) {
-		fprintf(stderr, "hapair: no command %s\n", argv[1]);
+		fprintf(stderr, "hapair: no command %s; see hapair help\n", argv[1]);
 		return EXIT_USAGE;
 	}
 	print_command(stdout, c);

@@ -18,6 +18,7 @@
 #include "hapair/patience.h"
 #include "hapair/sealed.h"
 #include "hapair/spawn.h"
+#include "heartbeat/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MEMORY_BYTES    (64 << 10) /* what heartbeat keeps over its own death; it uses what it needs */
+#define MEMORY_BYTES (64 << 10) /* what heartbeat keeps over its own death; it uses what it needs */
+_Static_assert(sizeof(struct memory) <= MEMORY_BYTES, "the memory of heartbeat does not fit");
 #define DESCRIPTORS_MAX 524288
 #define HEARTBEAT_STOPS SECONDS(5) /* bounds of the stages of a stop */
 #define WORK_STOPS      SECONDS(10)
