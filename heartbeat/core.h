@@ -5,7 +5,7 @@
  * The shell's loop. On each wake-up:
  *   1. read every link dry: mac_open(), then heart_receive() for each datagram, with the instant of reading;
  *   2. heart_turn(now), always, also when only datagrams woke it;
- *   3. heart_save() to the shared memory when heart_dirty();
+ *   3. heart_save(), then memory_save(), when heart_dirty();
  *   4. sleep until heart_due() or the next datagram.
  * After every call that takes `out`, perform out's actions in their order, then forget them. `now` is
  * clock_now() read just before the call and never goes backwards.
@@ -93,48 +93,50 @@ struct heart {
 	struct heart_settings settings;
 	struct lease_terms terms;
 	uint64_t boot, sequence, epoch;
+	uint64_t epoch_seen; /* highest that the peer told */
 	enum node_state state;
-	nanos since; /* of state */
-	const char *reason;
+	nanos since;                     /* of state */
+	const char *reason;              /* why it came to state */
 	char reason_kept[MEMORY_REASON]; /* of an earlier life of the role */
 
 	/* holder */
-	bool asks;         /* active, or asking to become it */
-	uint64_t ask_from; /* a grant counts when it echoes this sequence or a later one */
-	nanos fence_end;   /* 0: closed */
-	bool on_silence;   /* the newest end of the fence came from silence, not from a grant */
-	nanos silence_bar; /* no lease from silence before: a stranger got time to show that it hears us */
-	bool split;        /* the peer holds too, and this node keeps */
+	bool asks;             /* active, or asking to become it */
+	uint64_t ask_from;     /* a grant to claim must echo this sequence or a later one */
+	nanos fence_end;       /* 0: closed */
+	nanos granted;         /* the longest lease that the peer granted, 0 none */
+	nanos offer;           /* what its newest message alone is worth, 0 nothing */
+	bool on_silence;       /* fence_end came from silence */
+	bool split;            /* the peer holds too, and this node keeps */
 	bool claimed_by_order; /* held because of an operator's switchover: no preemption */
 
 	/* waiter */
 	nanos not_before;    /* no claim on silence before */
+	nanos promised;      /* said RELEASED: no claim before, unless the peer grants it */
 	nanos start_end;     /* of start_wait */
 	nanos release_until; /* says RELEASED until then, or until the peer holds */
 	bool release_by_order;
-	nanos retry_after; /* a holder that let go does not ask again before */
+	nanos retry_after; /* a holder that let go does not want it back before */
 
 	/* the own node */
-	uint8_t fitness;
-	bool usable, stopping, stopped;
-	nanos stop_by;
+	uint8_t fitness; /* enum fitness_class */
+	bool usable, stopping, stopped, switching;
+	uint64_t bye_from; /* first sequence that said goodbye */
+	nanos stop_by, switch_by;
 	uint32_t connections;
-	uint64_t sync_version;
-	bool switching; /* an operator waits for HEART_SWITCHED */
-	nanos switch_by;
 
 	/* the peer */
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */
 	nanos fit_since;          /* it can serve since, as heard; 0 it cannot */
 	bool peer_lost;           /* told */
+	uint64_t stranger_told;   /* boot */
 	bool config_told, config_differs;
 
 	/* timers */
 	struct lease_sent sent;
 	uint32_t sent_on_link[CONFIG_LINKS_MAX];
 	nanos next_beat, next_burst;
-	nanos due; /* what heart_due() said last */
+	nanos due;
 	uint64_t renewals, lapses;
 	nanos late_last, late_max;
 	bool dirty;
@@ -170,7 +172,7 @@ void heart_fence_done(struct heart *h, nanos computed, nanos done, struct heart_
 void heart_fence_failed(struct heart *h, nanos now, const char *text, struct heart_actions *out);
 
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out);
-/* False: an interface of a VIP is gone or has no carrier; `text`: static. */
+/* False: an interface of a VIP is gone or has no carrier; `text`: static, what is wrong. */
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out);
 void heart_connections(struct heart *h, uint32_t live);
 void heart_drained(struct heart *h, nanos now, struct heart_actions *out);
@@ -191,7 +193,7 @@ void heart_change(struct heart *h, const struct heart_settings *settings, nanos 
 		  struct heart_actions *out);
 
 bool heart_dirty(const struct heart *h);
-void heart_save(struct heart *h, struct memory_record *ret);
+void heart_save(struct heart *h, nanos now, struct memory_record *ret);
 
 /* For status. */
 bool heart_holds(const struct heart *h, nanos now);

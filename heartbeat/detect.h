@@ -45,9 +45,10 @@ struct detect {
 	uint64_t retired[DETECT_RETIRED];
 	unsigned n_retired; /* ever; the ring wraps */
 	struct {
-		uint64_t boot; /* 0 none */
-		nanos first;
-		nanos budget_end;
+		uint64_t boot;   /* 0 none */
+		uint64_t newest; /* its newest sequence, echoed so that it learns that it is heard */
+		nanos newest_at;
+		nanos budget_end; /* 0: the budget is whole */
 	} stranger;
 };
 
@@ -71,6 +72,9 @@ void detect_round_trip(struct detect *d, unsigned link, nanos rtt);
 
 /* A turn came `late`: that time was not watched. */
 void detect_unwatched(struct detect *d, nanos late, nanos now);
+
+/* Whom to echo: the believed boot while it is heard (or nobody else is), else the newest stranger. False: nobody was heard. */
+bool detect_echo(const struct detect *d, uint64_t *ret_boot, uint64_t *ret_sequence, nanos *ret_at);
 
 /* Observed silence. */
 nanos detect_quiet(const struct detect *d, nanos now);

@@ -20,19 +20,18 @@
 struct memory_record {
 	uint64_t boot;     /* own; 0: no earlier life */
 	uint64_t sequence; /* the last one used when this was saved */
-	uint64_t epoch;
-	uint64_t ask_from; /* first sequence of the asking that goes on */
-	uint32_t state;    /* enum node_state */
-	uint8_t asks, fitness, usable, claimed_by_order;
-	nanos since;      /* of state */
-	nanos fence_end;  /* 0: closed */
-	nanos not_before; /* the promise: no claim before */
-	nanos start_end;
-	nanos fit_since;
+	uint64_t epoch, epoch_seen;
+	uint64_t ask_from;
+	uint32_t state; /* enum node_state */
+	uint8_t asks, fitness, usable, on_silence, claimed_by_order, peer_lost;
+	nanos saved;     /* when */
+	nanos since;     /* of state */
+	nanos fence_end; /* 0: closed */
+	nanos granted, not_before, promised, start_end, retry_after, fit_since;
 	struct lease_sending echoed;
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */
-	uint32_t sent[CONFIG_LINKS_MAX];
+	uint32_t sent_on_link[CONFIG_LINKS_MAX];
 	char reason[MEMORY_REASON];
 };
 

@@ -13,7 +13,7 @@ enum plant {
 	PLANT_TIE_BY_PRIORITY,      /* equal priority: both think that they are first */
 	PLANT_LAPSED_RENEWED,       /* a fence that ran out is opened by the next grant */
 	PLANT_LATE_PROVES_SILENCE,  /* unwatched time counts as silence */
-	PLANT_RELEASE_BEFORE_CLOSE, /* says released, closes the fence at the next turn */
+	PLANT_RELEASE_UNCLOSED,     /* says released and leaves the fence open to its end */
 	PLANT_NO_START_WAIT,        /* a starting node claims on the first silence */
 	PLANT_CLAIM_UNGRANTED,      /* claims while asking, without the peer's grant */
 	PLANT_SILENCE_KEPT,         /* a datagram heard again does not end the right that silence gave */
