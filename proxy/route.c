@@ -181,31 +181,24 @@ static bool is_dots(const char *p, size_t n)
 	return (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.');
 }
 
-/*
- * A decoded segment in which some server may see a dot segment that others do not: `..;x`, `..%2Fx`, `..\x`.
- * An encoded slash stands in it as `%2F`; a `%` that was encoded itself cannot be told from it here, and is
- * treated as harshly.
- */
+/* Stands for an encoded slash: it is no slash, and no route has it. A NUL cannot come from anywhere else. */
+#define ENCODED_SLASH '\0'
+
+/* A decoded segment in which some server may see a dot segment that others do not: `..;x`, `..%2Fx`, `..\x`. */
 static bool is_ambiguous(const char *p, size_t n)
 {
 	size_t from = 0, plain = 0; /* `plain`: bytes of the piece before its `;` */
 	bool divided = false, parameters = false;
 
 	for (size_t i = 0; i <= n; i++) {
-		bool slash = i + 2 < n && p[i] == '%' && p[i + 1] == '2' && p[i + 2] == 'F';
-
-		if (i < n && p[i] != '\\' && !slash) {
-			if (p[i] == ';')
-				parameters = true;
-			if (!parameters)
-				plain++;
+		if (i < n && p[i] != '\\' && p[i] != ENCODED_SLASH) {
+			parameters |= p[i] == ';';
+			plain += !parameters;
 			continue;
 		}
 		divided |= i < n;
 		if (is_dots(p + from, plain) && (divided || parameters))
 			return true;
-		if (slash)
-			i += 2;
 		from = i + 1;
 		plain = 0;
 		parameters = false;
@@ -232,12 +225,7 @@ static int decode_segment(const char *p, const char *end, char *out)
 		c = (char)(high << 4 | low);
 		if (c == 0)
 			return -1;
-		if (c == '/') {
-			memcpy(out + n, "%2F", 3);
-			n += 3;
-		} else {
-			out[n++] = c;
-		}
+		out[n++] = c == '/' ? ENCODED_SLASH : c;
 	}
 	return n;
 }
