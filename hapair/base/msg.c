@@ -48,8 +48,10 @@ const char *reject_name(int reject)
 
 void msg_text(char *field, size_t size, const char *text)
 {
-	size_t n = strnlen(text, size - 1);
+	size_t n = strlen(text);
 
+	if (n > size - 1)
+		n = size - 1;
 	memcpy(field, text, n);
 	/* The rest too: a field crosses a border between processes, and carries nothing that was not meant.
 	 */

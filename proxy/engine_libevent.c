@@ -1,0 +1,937 @@
+/*
+ * engine_libevent.c: io.h on readiness, edge-triggered, with our own buffers.
+ *
+ * libevent runs the loop: timer, wake-up from other threads, listeners. The streams sit in one epoll set of their own, which
+ * libevent watches like any other descriptor. That is so for three reasons, each met when streams were libevent events:
+ *   - libevent reports EPOLLERR as "readable and writable", which says nothing in an edge-triggered set; a reset that came with the
+ *     last bytes then goes unnoticed when a short read is taken for a drained socket.
+ *   - event_del() costs an epoll_ctl for each connection that ends; close() alone does the same.
+ *   - its table of descriptors and its queue of active events cost as much as half a system call for each event.
+ *
+ * How completion is made from readiness:
+ *   readable, writable: what the kernel last said; cleared by EAGAIN, and by a short read or write, which means the same.
+ *     After a hang-up (hung_up) a short read does not clear it: the end of stream still has to be read and no edge will tell again.
+ *   A submit only notes the operation and puts the stream on the ready list; the list is worked off before the loop
+ *     sleeps, so "write first, wait only after EAGAIN" holds and no completion comes from inside a submit.
+ * A stream is registered once (in, out, rdhup; edge-triggered) and epoll_ctl is never called for it again.
+ */
+#include "proxy/io.h"
+
+#include "hapair/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TURN_EVENTS      256 /* events taken from the kernel at a time */
+#define TURN_STEPS       512 /* streams tried before the kernel is asked again */
+#define TURN_ROUNDS      16  /* turns before libevent has its own turn */
+#define ACCEPT_BURST_MAX 64
+#define ACCEPT_PAUSE     MS(50) /* after running out of descriptors or memory */
+#define PIPE_BYTES       (256 * 1024)
+#define PIPES_KEPT       64
+
+struct io_pipe {
+	int in, out; /* write end, read end */
+	size_t filled;
+	struct io_pipe *next;
+};
+
+struct io_loop {
+	struct event_base *base;
+	int streams_fd, wake_fd;
+	struct event *streams_event, *wake_event, *timer_event, *again_event;
+	nanos now, timer_at;
+	int64_t wall_ms; /* 0: not read in this turn */
+	struct list ready, closed;
+	struct wheel wheel;
+	struct slab buffers;
+	struct io_pipe *pipes;
+	unsigned n_pipes;
+	void (*after)(void *ctx);
+	void *after_ctx;
+	void (*posted)(void *ctx);
+	void *posted_ctx;
+	BIO_METHOD *bio_method;
+	struct epoll_event events[TURN_EVENTS];
+};
+
+struct io_listener {
+	struct io_loop *loop;
+	struct event *event;
+	int fd;
+	unsigned burst; /* accepts tried per event: grows while all succeed */
+	bool paused;    /* by the owner */
+	struct wheel_timer resume;
+	void (*on_accepted)(void *ctx, int fd, const struct addr *peer);
+	void *ctx;
+};
+
+static void stream_wake(struct io_stream *s)
+{
+	if (!list_linked(&s->ready))
+		list_push_back(&s->loop->ready, &s->ready);
+}
+
+/* --- connect -------------------------------------------------------------------------------------------------- */
+
+static int watch(struct io_stream *s)
+{
+	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+	return epoll_ctl(s->loop->streams_fd, EPOLL_CTL_ADD, s->fd, &e) == 0 ? 0 : -errno;
+}
+
+static void stream_init(struct io_loop *loop, struct io_stream *s, const struct io_handler *handler,
+			void *owner, int fd)
+{
+	*s = (struct io_stream){.handler = handler, .owner = owner, .loop = loop, .fd = fd};
+	list_init(&s->ready);
+}
+
+int io_open(struct io_loop *loop, struct io_stream *s, const struct io_handler *handler, void *owner, int fd)
+{
+	stream_init(loop, s, handler, owner, fd);
+	int r = watch(s);
+	if (r < 0) {
+		close(fd);
+		s->closed = true;
+	}
+	/* Mostly the first bytes are here already; where not, one EAGAIN says so. The set tells both anyway. */
+	return r;
+}
+
+void io_connect(struct io_loop *loop, struct io_stream *s, const struct io_handler *handler, void *owner,
+		const struct addr *to)
+{
+	static const int on = 1;
+	struct sockaddr_storage ss;
+	socklen_t n = addr_to_sockaddr(to, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	stream_init(loop, s, handler, owner, fd);
+	s->connecting = true;
+	if (fd < 0) {
+		s->error = -errno;
+	} else {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		if (connect(fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS)
+			s->error = -errno;
+		else
+			s->error = watch(s);
+	}
+	if (s->error != 0)
+		stream_wake(s);
+}
+
+static void try_connect(struct io_stream *s)
+{
+	int error = s->error;
+	if (error == 0) {
+		if (!s->writable && !s->hung_up)
+			return;
+		socklen_t n = sizeof(error);
+		if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+			error = errno;
+		error = -error;
+		/* Hung up without an error: reset between connect and now. */
+		if (error == 0 && !s->writable)
+			error = -ECONNRESET;
+	}
+	s->connecting = false;
+	s->error = 0;
+	s->handler->on_connected(s, error);
+}
+
+/* --- receive and send, plain ------------------------------------------------------------------------------------ */
+
+static ssize_t plain_receive(struct io_stream *s, char *p, size_t n)
+{
+	ssize_t got = recv(s->fd, p, n, 0);
+	if (got < 0) {
+		int error = errno;
+		if (error == EINTR)
+			return -EAGAIN;
+		if (error == EAGAIN)
+			s->readable = false;
+		return -error;
+	}
+	if ((size_t)got < n && got > 0 && !s->hung_up)
+		s->readable = false;
+	return got;
+}
+
+static ssize_t plain_send(struct io_stream *s, const struct iovec *iov, size_t n_iov)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_iov; i++)
+		n += iov[i].iov_len;
+	ssize_t sent;
+	if (n_iov == 1) {
+		sent = send(s->fd, iov[0].iov_base, n, MSG_NOSIGNAL);
+	} else {
+		struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n_iov};
+		sent = sendmsg(s->fd, &m, MSG_NOSIGNAL);
+	}
+	if (sent < 0) {
+		int error = errno;
+		if (error == EINTR)
+			return -EAGAIN;
+		if (error == EAGAIN)
+			s->writable = false;
+		return -error;
+	}
+	if ((size_t)sent < n)
+		s->writable = false;
+	return sent;
+}
+
+/* --- TLS: OpenSSL reads and writes through a BIO that knows what the kernel said --------------------------------- */
+
+static int bio_read(BIO *bio, char *p, size_t n, size_t *ret_n)
+{
+	struct io_stream *s = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	ssize_t got = s->readable ? plain_receive(s, p, n) : -EAGAIN;
+	if (got == -EAGAIN)
+		BIO_set_retry_read(bio);
+	else if (got < 0)
+		s->error = (int)got;
+	if (got <= 0)
+		return 0;
+	*ret_n = (size_t)got;
+	return 1;
+}
+
+static int bio_write(BIO *bio, const char *p, size_t n, size_t *ret_n)
+{
+	struct io_stream *s = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	struct iovec iov = {(void *)p, n};
+	ssize_t sent = s->writable ? plain_send(s, &iov, 1) : -EAGAIN;
+	if (sent == -EAGAIN)
+		BIO_set_retry_write(bio);
+	else if (sent < 0)
+		s->error = (int)sent;
+	if (sent <= 0)
+		return 0;
+	*ret_n = (size_t)sent;
+	return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static int bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+static BIO_METHOD *bio_method_new(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+	if (m != NULL) {
+		BIO_meth_set_read_ex(m, bio_read);
+		BIO_meth_set_write_ex(m, bio_write);
+		BIO_meth_set_ctrl(m, bio_ctrl);
+		BIO_meth_set_create(m, bio_create);
+	}
+	return m;
+}
+
+/* What an OpenSSL call that failed means: -EAGAIN to wait, 0 for a proper end, else the error. */
+static int tls_failure(struct io_stream *s, int r)
+{
+	switch (SSL_get_error(s->tls, r)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		/* An end without close_notify is not an end: it may be an attacker's. */
+		r = s->error != 0 ? s->error : -EPROTO;
+		s->error = 0;
+		ERR_clear_error();
+		return r;
+	}
+}
+
+static ssize_t tls_receive(struct io_stream *s, char *p, size_t n)
+{
+	size_t got;
+	int r = SSL_read_ex(s->tls, p, n, &got);
+	if (r == 1) {
+		s->tls_more = SSL_has_pending(s->tls);
+		return (ssize_t)got;
+	}
+	s->tls_more = false;
+	return tls_failure(s, r);
+}
+
+/* Small pieces leave as one record: a head and the first bytes of its body. */
+static ssize_t tls_send(struct io_stream *s, const struct iovec *iov, size_t n_iov)
+{
+	char together[SSL3_RT_MAX_PLAIN_LENGTH];
+	const char *p = iov[0].iov_base;
+	size_t n = iov[0].iov_len, sent;
+	if (n_iov > 1 && n < sizeof(together)) {
+		n = 0;
+		for (size_t i = 0; i < n_iov && n < sizeof(together); i++) {
+			size_t part = iov[i].iov_len;
+			if (part > sizeof(together) - n)
+				part = sizeof(together) - n;
+			memcpy(together + n, iov[i].iov_base, part);
+			n += part;
+		}
+		p = together;
+	}
+	int r = SSL_write_ex(s->tls, p, n, &sent);
+	if (r == 1)
+		return (ssize_t)sent;
+	int error = tls_failure(s, r);
+	return error == 0 ? -EPIPE : error;
+}
+
+void io_secure(struct io_stream *s, SSL *tls)
+{
+	s->tls = tls;
+	s->securing = true;
+	BIO *bio = BIO_new(s->loop->bio_method);
+	if (bio == NULL) {
+		s->error = -ENOMEM;
+	} else {
+		BIO_set_data(bio, s);
+		SSL_set_bio(tls, bio, bio);
+		SSL_set_accept_state(tls);
+	}
+	stream_wake(s);
+}
+
+static void try_secure(struct io_stream *s)
+{
+	int error = s->error;
+	if (error == 0) {
+		int r = SSL_do_handshake(s->tls);
+		if (r != 1) {
+			error = tls_failure(s, r);
+			if (error == -EAGAIN)
+				return;
+			if (error == 0)
+				error = -ECONNRESET;
+		} else {
+			s->tls_more = SSL_has_pending(s->tls);
+		}
+	}
+	s->error = 0;
+	s->securing = false;
+	s->handler->on_secured(s, error);
+}
+
+/* --- receive and send ------------------------------------------------------------------------------------------- */
+
+void io_receive(struct io_stream *s, struct buffer *into)
+{
+	s->receiving = true;
+	s->into = into;
+	if (s->readable || s->tls_more)
+		stream_wake(s);
+}
+
+static void try_receive(struct io_stream *s)
+{
+	struct io_loop *loop = s->loop;
+	struct buffer *b = s->into != NULL ? s->into : buffer_get(&loop->buffers);
+	ssize_t n = -ENOBUFS;
+	if (b != NULL) {
+		char *p = b->bytes + b->end;
+		size_t room = buffer_room(b);
+		n = s->tls != NULL ? tls_receive(s, p, room) : plain_receive(s, p, room);
+		if (n <= 0 && s->into == NULL) {
+			slab_put(&loop->buffers, b);
+			b = NULL;
+		}
+		if (n == -EAGAIN)
+			return;
+		if (n > 0)
+			b->end += (uint32_t)n;
+	}
+	s->receiving = false;
+	s->into = NULL;
+	s->handler->on_received(s, b, n);
+}
+
+void io_send(struct io_stream *s, const struct iovec *pieces, size_t n)
+{
+	s->sending = true;
+	s->n_out = (uint16_t)n;
+	memcpy(s->out, pieces, n * sizeof(*pieces));
+	if (s->writable)
+		stream_wake(s);
+}
+
+static void send_end(struct io_stream *s)
+{
+	s->ending = false;
+	if (s->tls != NULL) {
+		if (SSL_shutdown(s->tls) < 0)
+			ERR_clear_error();
+		s->error = 0;
+	}
+	shutdown(s->fd, SHUT_WR);
+}
+
+void io_send_end(struct io_stream *s)
+{
+	s->ending = true;
+	if (!s->sending)
+		send_end(s);
+}
+
+/* True when nothing of the pieces is left. */
+static bool pieces_take(struct io_stream *s, size_t n)
+{
+	size_t i = 0;
+	while (i < s->n_out && n >= s->out[i].iov_len)
+		n -= s->out[i++].iov_len;
+	if (i > 0) {
+		s->n_out = (uint16_t)(s->n_out - i);
+		memmove(s->out, s->out + i, s->n_out * sizeof(s->out[0]));
+	}
+	if (s->n_out == 0)
+		return true;
+	s->out[0].iov_base = (char *)s->out[0].iov_base + n;
+	s->out[0].iov_len -= n;
+	return false;
+}
+
+static void try_send(struct io_stream *s)
+{
+	ssize_t n = s->tls != NULL ? tls_send(s, s->out, s->n_out) : plain_send(s, s->out, s->n_out);
+	if (n == -EAGAIN)
+		return;
+	if (n >= 0 && !pieces_take(s, (size_t)n))
+		return;
+	s->sending = false;
+	if (s->ending)
+		send_end(s);
+	s->handler->on_sent(s, n < 0 ? (int)n : 0);
+}
+
+/* --- splice ------------------------------------------------------------------------------------------------------- */
+
+bool io_can_splice(const struct io_stream *from, const struct io_stream *to)
+{
+	return from->tls == NULL && to->tls == NULL;
+}
+
+static struct io_pipe *pipe_get(struct io_loop *loop)
+{
+	struct io_pipe *p = loop->pipes;
+	if (p != NULL) {
+		loop->pipes = p->next;
+		loop->n_pipes--;
+		return p;
+	}
+	int fds[2];
+	p = malloc(sizeof(*p));
+	if (p == NULL || pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) {
+		free(p);
+		return NULL;
+	}
+	/* Refused where the user's pipes hold too much together: then it is a smaller one. */
+	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
+	*p = (struct io_pipe){.in = fds[1], .out = fds[0]};
+	return p;
+}
+
+static void pipe_put(struct io_loop *loop, struct io_pipe *p)
+{
+	if (p->filled == 0 && loop->n_pipes < PIPES_KEPT) {
+		p->next = loop->pipes;
+		loop->pipes = p;
+		loop->n_pipes++;
+		return;
+	}
+	close(p->in);
+	close(p->out);
+	free(p);
+}
+
+void io_splice(struct io_stream *from, struct io_stream *to, size_t max)
+{
+	from->splicing = true;
+	from->splice_max = max;
+	from->splice_to = to;
+	to->splice_from = from;
+	if (from->readable || from->pipe != NULL)
+		stream_wake(from);
+}
+
+static void splice_complete(struct io_stream *from, ssize_t n, bool target_failed)
+{
+	struct io_pipe *pipe = from->pipe;
+	from->splicing = false;
+	from->splice_to->splice_from = NULL;
+	from->splice_to = NULL;
+	/* A pipe with bytes left in it belongs to the stream until they are through. */
+	if (pipe != NULL && (pipe->filled == 0 || n < 0)) {
+		pipe_put(from->loop, pipe);
+		from->pipe = NULL;
+	}
+	from->handler->on_spliced(from, n, target_failed);
+}
+
+static void try_splice(struct io_stream *from)
+{
+	struct io_stream *to = from->splice_to;
+	/* One that only waits has no pipe. */
+	if (from->pipe == NULL) {
+		if (!from->readable)
+			return;
+		from->pipe = pipe_get(from->loop);
+		if (from->pipe == NULL) {
+			splice_complete(from, -EMFILE, false);
+			return;
+		}
+	}
+	struct io_pipe *pipe = from->pipe;
+	if (pipe->filled == 0) {
+		if (!from->readable)
+			return;
+		size_t want = from->splice_max < PIPE_BYTES ? from->splice_max : PIPE_BYTES;
+		ssize_t n = splice(from->fd, NULL, pipe->in, NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (errno == EAGAIN)
+				from->readable = false;
+			return;
+		}
+		if (n <= 0) {
+			splice_complete(from, n < 0 ? -errno : 0, false);
+			return;
+		}
+		pipe->filled = (size_t)n;
+	}
+	if (!to->writable)
+		return;
+	size_t want = pipe->filled < from->splice_max ? pipe->filled : from->splice_max;
+	ssize_t n = splice(pipe->out, NULL, to->fd, NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if (errno == EAGAIN)
+			to->writable = false;
+		return;
+	}
+	if (n < 0) {
+		splice_complete(from, -errno, true);
+		return;
+	}
+	pipe->filled -= (size_t)n;
+	splice_complete(from, n, false);
+}
+
+/* --- close -------------------------------------------------------------------------------------------------------- */
+
+void io_close(struct io_stream *s, enum io_close_how how)
+{
+	if (s->closed)
+		return;
+	s->closed = true;
+	if (s->splice_to != NULL)
+		s->splice_to->splice_from = NULL;
+	if (s->splice_from != NULL) {
+		s->splice_from->splicing = false;
+		s->splice_from->splice_to = NULL;
+	}
+	s->splice_to = s->splice_from = NULL;
+	if (s->pipe != NULL)
+		pipe_put(s->loop, s->pipe);
+	s->pipe = NULL;
+	if (s->tls != NULL) {
+		if (how == IO_CLOSE && SSL_is_init_finished(s->tls) && SSL_shutdown(s->tls) < 0)
+			ERR_clear_error();
+		SSL_free(s->tls);
+		s->tls = NULL;
+	}
+	if (s->fd >= 0) {
+		static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+		if (how == IO_RESET)
+			setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		close(s->fd);
+		s->fd = -1;
+	}
+	list_remove(&s->ready);
+	list_push_back(&s->loop->closed, &s->ready);
+	event_active(s->loop->again_event, EV_TIMEOUT, 0);
+}
+
+bool io_broken(struct io_stream *s)
+{
+	char c;
+	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* --- the turn ------------------------------------------------------------------------------------------------------ */
+
+static void stream_try(struct io_stream *s)
+{
+	if (s->connecting) {
+		try_connect(s);
+		return;
+	}
+	if (s->securing) {
+		try_secure(s);
+		return;
+	}
+	if (s->sending && s->writable)
+		try_send(s);
+	if (s->closed)
+		return;
+	if (s->receiving && (s->readable || s->tls_more))
+		try_receive(s);
+	if (s->closed)
+		return;
+	if (s->splicing)
+		try_splice(s);
+	if (s->closed)
+		return;
+	/* One step each, then the others; what can go on goes to the end of the list. */
+	bool more = (s->sending && s->writable) || (s->receiving && (s->readable || s->tls_more));
+	if (s->splicing)
+		more = more ||
+		       (s->pipe != NULL && s->pipe->filled > 0 ? s->splice_to->writable : s->readable);
+	if (more)
+		stream_wake(s);
+}
+
+static void stream_told(struct io_stream *s, uint32_t events)
+{
+	if (s->closed)
+		return;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		s->hung_up = true;
+		s->readable = true;
+	}
+	if (events & EPOLLIN)
+		s->readable = true;
+	if (events & (EPOLLOUT | EPOLLERR))
+		s->writable = true;
+	if (s->splice_from != NULL)
+		stream_wake(s->splice_from);
+	stream_wake(s);
+}
+
+static void turn_begin(struct io_loop *loop)
+{
+	loop->now = clock_now();
+	loop->wall_ms = 0;
+}
+
+static void turn_end(struct io_loop *loop)
+{
+	for (int steps = 0; steps < TURN_STEPS && !list_empty(&loop->ready); steps++) {
+		struct io_stream *s = list_entry(loop->ready.next, struct io_stream, ready);
+		list_remove(&s->ready);
+		stream_try(s);
+	}
+	while (!list_empty(&loop->closed)) {
+		struct io_stream *s = list_entry(loop->closed.next, struct io_stream, ready);
+		list_remove(&s->ready);
+		s->handler->on_closed(s);
+	}
+	if (loop->after != NULL)
+		loop->after(loop->after_ctx);
+	nanos next = wheel_next(&loop->wheel);
+	if (next < loop->timer_at) {
+		struct timeval tv = clock_timeval(next - loop->now);
+		loop->timer_at = next;
+		event_add(loop->timer_event, &tv);
+	}
+	if (!list_empty(&loop->ready) || !list_empty(&loop->closed))
+		event_active(loop->again_event, EV_TIMEOUT, 0);
+}
+
+static void on_streams(evutil_socket_t fd, short what, void *ctx)
+{
+	struct io_loop *loop = ctx;
+	for (int round = 0; round < TURN_ROUNDS; round++) {
+		int n = epoll_wait(loop->streams_fd, loop->events, TURN_EVENTS, 0);
+		if (n <= 0 && list_empty(&loop->ready))
+			return;
+		turn_begin(loop);
+		for (int i = 0; i < n; i++)
+			stream_told(loop->events[i].data.ptr, loop->events[i].events);
+		turn_end(loop);
+		/* Few events: most likely there are none at the moment, and asking would be a wasted system call. */
+		if (n < 3 && list_empty(&loop->ready))
+			return;
+	}
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	struct io_loop *loop = ctx;
+	if (list_empty(&loop->ready) && list_empty(&loop->closed))
+		return;
+	turn_begin(loop);
+	turn_end(loop);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct io_loop *loop = ctx;
+	turn_begin(loop);
+	loop->timer_at = NANOS_NEVER;
+	wheel_turn(&loop->wheel, loop->now);
+	turn_end(loop);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx)
+{
+	struct io_loop *loop = ctx;
+	uint64_t count;
+	turn_begin(loop);
+	if (read(fd, &count, sizeof(count)) > 0 && loop->posted != NULL)
+		loop->posted(loop->posted_ctx);
+	turn_end(loop);
+}
+
+/* --- listening ------------------------------------------------------------------------------------------------------ */
+
+static void listener_watch(struct io_listener *l)
+{
+	if (!l->paused && l->resume.deadline == NANOS_NEVER)
+		event_add(l->event, NULL);
+	else
+		event_del(l->event);
+}
+
+static void on_resume(struct wheel_timer *timer)
+{
+	listener_watch(list_entry(timer, struct io_listener, resume));
+}
+
+/* False: no more for now. */
+static bool accept_one(struct io_listener *l)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	int fd = accept4(l->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		struct addr peer = {0};
+		if (addr_from_sockaddr((struct sockaddr *)&ss, &peer) < 0)
+			close(fd);
+		else
+			l->on_accepted(l->ctx, fd, &peer);
+		return true;
+	}
+	int error = errno;
+	switch (error) {
+	case EAGAIN:
+	case EINTR:
+		return false;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+		event_del(l->event);
+		break;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		io_timer_set(l->loop, &l->resume, l->loop->now + ACCEPT_PAUSE);
+		event_del(l->event);
+		break;
+	default:
+		return true; /* an error of the connection that was about to come (accept(2)) */
+	}
+	l->on_accepted(l->ctx, -error, NULL);
+	return false;
+}
+
+static void on_listener(evutil_socket_t fd, short what, void *ctx)
+{
+	struct io_listener *l = ctx;
+	struct io_loop *loop = l->loop;
+	turn_begin(loop);
+	/* A call that finds nothing costs as much as one that does, so more is tried only while there was more. */
+	unsigned done = 0, burst = l->burst;
+	while (done < burst && !l->paused && accept_one(l))
+		done++;
+	l->burst = done < burst ? 1 : burst * 2 > ACCEPT_BURST_MAX ? ACCEPT_BURST_MAX : burst * 2;
+	turn_end(loop);
+}
+
+struct io_listener *io_listen(struct io_loop *loop, int fd,
+			      void (*on_accepted)(void *ctx, int fd, const struct addr *peer), void *ctx)
+{
+	static const int on = 1;
+	struct io_listener *l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		goto fail;
+	*l = (struct io_listener){.loop = loop, .fd = fd, .burst = 1, .on_accepted = on_accepted, .ctx = ctx};
+	wheel_timer_init(&l->resume, on_resume);
+	/* What is accepted inherits these. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		goto fail;
+	l->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_listener, l);
+	if (l->event == NULL || event_add(l->event, NULL) < 0)
+		goto fail;
+	return l;
+fail:
+	if (l != NULL && l->event != NULL)
+		event_free(l->event);
+	free(l);
+	close(fd);
+	return NULL;
+}
+
+void io_listener_pause(struct io_listener *l, bool paused)
+{
+	l->paused = paused;
+	listener_watch(l);
+}
+
+void io_listener_free(struct io_listener *l)
+{
+	if (l == NULL)
+		return;
+	wheel_cancel(&l->resume);
+	event_free(l->event);
+	close(l->fd);
+	free(l);
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------------- */
+
+struct io_loop *io_loop_new(size_t buffers_max)
+{
+	struct io_loop *loop = calloc(1, sizeof(*loop));
+	if (loop == NULL)
+		return NULL;
+	list_init(&loop->ready);
+	list_init(&loop->closed);
+	loop->timer_at = NANOS_NEVER;
+	turn_begin(loop);
+	wheel_init(&loop->wheel, loop->now);
+	slab_init(&loop->buffers, sizeof(struct buffer), 64, buffers_max);
+	loop->streams_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->bio_method = bio_method_new();
+	struct event_config *config = event_config_new();
+	if (config != NULL) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+		event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+		loop->base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	if (loop->base == NULL || loop->streams_fd < 0 || loop->wake_fd < 0 || loop->bio_method == NULL)
+		goto fail;
+	loop->streams_event = event_new(loop->base, loop->streams_fd, EV_READ | EV_PERSIST, on_streams, loop);
+	loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+	loop->timer_event = event_new(loop->base, -1, 0, on_timer, loop);
+	loop->again_event = event_new(loop->base, -1, 0, on_again, loop);
+	if (loop->streams_event == NULL || loop->wake_event == NULL || loop->timer_event == NULL ||
+	    loop->again_event == NULL || event_add(loop->streams_event, NULL) < 0 ||
+	    event_add(loop->wake_event, NULL) < 0)
+		goto fail;
+	return loop;
+fail:
+	io_loop_free(loop);
+	return NULL;
+}
+
+void io_loop_free(struct io_loop *loop)
+{
+	struct event *events[] = {loop->streams_event, loop->wake_event, loop->timer_event,
+				  loop->again_event};
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	if (loop->base != NULL)
+		event_base_free(loop->base);
+	while (loop->pipes != NULL) {
+		struct io_pipe *p = loop->pipes;
+		loop->pipes = p->next;
+		close(p->in);
+		close(p->out);
+		free(p);
+	}
+	if (loop->streams_fd >= 0)
+		close(loop->streams_fd);
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	BIO_meth_free(loop->bio_method);
+	slab_done(&loop->buffers);
+	free(loop);
+}
+
+const char *io_engine_name(void)
+{
+	return "libevent";
+}
+
+int io_loop_run(struct io_loop *loop)
+{
+	return event_base_dispatch(loop->base) < 0 ? -EIO : 0;
+}
+
+void io_loop_stop(struct io_loop *loop)
+{
+	event_base_loopbreak(loop->base);
+}
+
+void io_loop_after_turn(struct io_loop *loop, void (*after)(void *ctx), void *ctx)
+{
+	loop->after = after;
+	loop->after_ctx = ctx;
+}
+
+void io_loop_on_post(struct io_loop *loop, void (*posted)(void *ctx), void *ctx)
+{
+	loop->posted = posted;
+	loop->posted_ctx = ctx;
+}
+
+void io_loop_post(struct io_loop *loop)
+{
+	static const uint64_t one = 1;
+	ssize_t r;
+	do {
+		r = write(loop->wake_fd, &one, sizeof(one));
+	} while (r < 0 && errno == EINTR);
+}
+
+nanos io_now(const struct io_loop *loop)
+{
+	return loop->now;
+}
+
+int64_t io_wall_ms(struct io_loop *loop)
+{
+	if (loop->wall_ms == 0)
+		loop->wall_ms = clock_wall_ms();
+	return loop->wall_ms;
+}
+
+void io_timer_set(struct io_loop *loop, struct wheel_timer *timer, nanos deadline)
+{
+	wheel_set(&loop->wheel, timer, deadline);
+}
+
+struct slab *io_buffers(struct io_loop *loop)
+{
+	return &loop->buffers;
+}

@@ -1,0 +1,218 @@
+/*
+ * watch.c: see watch.h. The thinking is in health.c, the asking in checker.c.
+ */
+#include "proxy/watch.h"
+
+#include "hapair/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void tell(struct watch *w, const struct server *server, const struct health_outcome *o,
+		 const char *detail)
+{
+	char subject[CONFIG_NAME_MAX * 2 + 2];
+	snprintf(subject, sizeof(subject), "%s/%s", server->pool->name, server->name);
+	if (o->changed)
+		role_event(w->rt, "server", subject, server_state_name(o->from), server_state_name(o->to),
+			   w->epoch, "%s%s%s", health_reason_text(o->reason), *detail != '\0' ? ": " : "",
+			   detail);
+	if (o->notify == HEALTH_NOTIFY_NONE || !w->held)
+		return;
+	struct msg_hook hook = {.epoch = w->epoch};
+	MSG_TEXT(hook.event, o->notify == HEALTH_NOTIFY_DOWN ? "server_down" : "server_up");
+	MSG_TEXT(hook.pool, server->pool->name);
+	MSG_TEXT(hook.server, server->name);
+	snprintf(hook.reason, sizeof(hook.reason), "%s%s%s", health_reason_text(o->reason),
+		 *detail != '\0' ? ": " : "", detail);
+	ipc_send(w->rt->peers[ROLE_RUNNER], MSG_HOOK, &hook, -1);
+}
+
+/* True: another check should follow soon. */
+static bool step(struct watch *w, struct server *server, enum health_event event, const char *detail)
+{
+	struct health_outcome outcome;
+	health_step(&server->health, &server->pool->policy, event, clock_now(), &outcome);
+	/* First who gets requests, then who hears of it. */
+	pool_refresh(server->pool);
+	tell(w, server, &outcome, detail);
+	if (outcome.check_now && server->target != NULL)
+		checker_check_now(server->target);
+	if (outcome.changed)
+		w->changed(w->ctx);
+	return outcome.unsettled;
+}
+
+static bool on_result(void *ctx, void *owner, const struct checker_result *result)
+{
+	struct server *server = owner;
+	server->last_check = *result;
+	return step(ctx, server, result->ok ? HEALTH_EVENT_CHECK_GOOD : HEALTH_EVENT_CHECK_BAD,
+		    result->detail);
+}
+
+static void on_evidence(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *w = ctx;
+	uint64_t count;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	list_each(pool_node, &w->servers->pools)
+	{
+		struct pool *pool = list_entry(pool_node, struct pool, node);
+		list_each(node, &pool->all)
+		{
+			struct server *server = list_entry(node, struct server, node);
+			uint32_t seen = __atomic_exchange_n(&server->evidence, 0, __ATOMIC_RELAXED);
+			if (!server->configured || seen == 0)
+				continue;
+			if (seen & EVIDENCE_REFUSED)
+				step(w, server, HEALTH_EVENT_REFUSED, "");
+			else
+				step(w, server, HEALTH_EVENT_CONNECT_FAILED, "");
+		}
+	}
+}
+
+int watch_init(struct watch *w, struct role_runtime *rt, struct servers *servers, void (*changed)(void *ctx),
+	       void *ctx)
+{
+	*w = (struct watch){.rt = rt, .servers = servers, .changed = changed, .ctx = ctx};
+	w->checker = checker_new(rt->base, false, on_result, w);
+	w->evidence = event_new(rt->base, servers->evidence_fd, EV_READ | EV_PERSIST, on_evidence, w);
+	if (w->checker == NULL || w->evidence == NULL || event_priority_set(w->evidence, 0) < 0 ||
+	    event_add(w->evidence, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* --- configuration -------------------------------------------------------------------------------------------------- */
+
+static void on_added(void *ctx, struct server *server, const struct config_pool *pool,
+		     const struct config_server *configured)
+{
+	struct watch *w = ctx;
+	const struct checker_spec spec = checker_spec(pool, configured);
+	health_init(&server->health, SERVER_UNKNOWN, clock_now());
+	if (spec.kind == CHECK_NONE)
+		return;
+	server->target = checker_add(w->checker, &spec, server);
+	if (server->target == NULL)
+		log_fatal("out of memory");
+}
+
+static void on_kept(void *ctx, struct server *server, const struct config_pool *pool,
+		    const struct config_server *configured)
+{
+	struct watch *w = ctx;
+	const struct checker_spec spec = checker_spec(pool, configured);
+	if (server->target != NULL && spec.kind == CHECK_NONE) {
+		checker_remove(server->target);
+		server->target = NULL;
+		/* What the checks had found is not known any more; the operator's word stays. */
+		uint8_t admin = server->health.admin;
+		health_init(&server->health, SERVER_UNKNOWN, clock_now());
+		server->health.admin = admin;
+		memset(&server->last_check, 0, sizeof(server->last_check));
+	} else if (server->target != NULL) {
+		if (checker_update(server->target, &spec) < 0)
+			log_fatal("out of memory");
+	} else if (spec.kind != CHECK_NONE) {
+		server->target = checker_add(w->checker, &spec, server);
+		if (server->target == NULL)
+			log_fatal("out of memory");
+		checker_pause(server->target, server->health.admin == SERVER_ACTION_MAINT);
+	}
+}
+
+static void on_removed(void *ctx, struct server *server)
+{
+	if (server->target != NULL)
+		checker_remove(server->target);
+	server->target = NULL;
+}
+
+int watch_apply(struct watch *w, const struct config *config)
+{
+	const struct servers_change change = {on_added, on_kept, on_removed, w};
+	return servers_apply(w->servers, config, clock_now(), &change);
+}
+
+/* --- the pair, the operator, the snapshot ----------------------------------------------------------------------------- */
+
+void watch_set_state(struct watch *w, bool held, uint64_t epoch)
+{
+	w->epoch = epoch;
+	if (held != w->held)
+		checker_set_active(w->checker, held);
+	w->held = held;
+}
+
+bool watch_settled(const struct watch *w)
+{
+	list_each(node, &w->servers->pools)
+	{
+		const struct pool *pool = list_entry(node, struct pool, node);
+		if (pool->configured && !pool_settled(pool))
+			return false;
+	}
+	return true;
+}
+
+int watch_set_server(struct watch *w, const struct msg_server_set *set)
+{
+	static const enum health_event events[] = {
+		[SERVER_ACTION_READY] = HEALTH_EVENT_READY,
+		[SERVER_ACTION_DRAIN] = HEALTH_EVENT_DRAIN,
+		[SERVER_ACTION_MAINT] = HEALTH_EVENT_MAINT,
+	};
+	struct pool *pool = servers_pool(w->servers, set->pool);
+	struct server *server = pool != NULL && pool->configured ? pool_server(pool, set->server) : NULL;
+	if (server == NULL)
+		return -ENOENT;
+	if (set->action > SERVER_ACTION_MAINT)
+		return -EINVAL;
+	step(w, server, events[set->action], "");
+	if (server->target != NULL)
+		checker_pause(server->target, set->action == SERVER_ACTION_MAINT);
+	return 0;
+}
+
+static void describe(const struct server *server, struct msg_server *m)
+{
+	MSG_TEXT(m->pool, server->pool->name);
+	MSG_TEXT(m->name, server->name);
+	m->address = server->address;
+	m->state = health_state(&server->health);
+	m->weight = server->pool->entries[server->index].weight;
+	m->active = server_active(server);
+	m->total = __atomic_load_n(&server->total, __ATOMIC_RELAXED);
+	m->failed = __atomic_load_n(&server->failed, __ATOMIC_RELAXED);
+	m->since = server->health.since;
+	m->last_check.at = server->last_check.at;
+	m->last_check.took = server->last_check.took;
+	m->last_check.ok = server->last_check.ok;
+	MSG_TEXT(m->last_check.detail, server->last_check.detail);
+}
+
+uint32_t watch_send_servers(const struct watch *w, uint64_t serial)
+{
+	uint32_t n = 0;
+	list_each(pool_node, &w->servers->pools)
+	{
+		struct pool *pool = list_entry(pool_node, struct pool, node);
+		list_each(node, &pool->all)
+		{
+			struct server *server = list_entry(node, struct server, node);
+			if (!server->configured)
+				continue;
+			struct msg_server m = {.serial = serial};
+			describe(server, &m);
+			ipc_send(w->rt->peers[ROLE_ADMIN], MSG_SERVER, &m, -1);
+			n++;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,41 @@
+/*
+ * watch.h: what is known of the servers' health and what follows from it, on the main thread: checks and evidence come in, one
+ * event and at most one notification for each change go out, and the workers see who takes requests.
+ */
+#ifndef HAPAIR_PROXY_WATCH_H
+#define HAPAIR_PROXY_WATCH_H
+
+#include "hapair/base/role.h"
+#include "proxy/checker.h"
+#include "proxy/servers.h"
+
+struct watch {
+	struct role_runtime *rt;
+	struct servers *servers;
+	struct checker *checker;
+	struct event *evidence; /* a worker saw something */
+	bool held;              /* this node answers for the VIP: full pace, and hooks are ours to run */
+	uint64_t epoch;
+	void (*changed)(void *ctx); /* some server's state has changed */
+	void *ctx;
+};
+
+/* 0 or negative errno. */
+int watch_init(struct watch *watch, struct role_runtime *rt, struct servers *servers,
+	       void (*changed)(void *ctx), void *ctx);
+
+/* Servers come and go as `config` says; those that stay keep what is known of them. 0 or negative errno. */
+int watch_apply(struct watch *watch, const struct config *config);
+
+void watch_set_state(struct watch *watch, bool held, uint64_t epoch);
+
+/* Every server that is checked has been checked once. */
+bool watch_settled(const struct watch *watch);
+
+/* The operator's word. 0, or -ENOENT: no such server. */
+int watch_set_server(struct watch *watch, const struct msg_server_set *set);
+
+/* A MSG_SERVER for each server to admin; how many there are. */
+uint32_t watch_send_servers(const struct watch *watch, uint64_t serial);
+
+#endif
