@@ -25,6 +25,8 @@ static struct admin {
 	struct snapshot snapshot;
 	struct events *events;
 	struct server_states *states;
+	struct event_streams *streams;
+	struct admin_commands *commands;
 	struct admin_http *http;
 	struct admin_http_source source;
 	struct {
@@ -33,7 +35,7 @@ static struct admin {
 	} binds[BINDS_MAX]; /* from the supervisor, for the configuration that comes */
 } admin;
 
-static struct snapshot_view view(void *ctx)
+static struct snapshot_view view(void)
 {
 	return (struct snapshot_view){
 		.snapshot = &admin.snapshot,
@@ -105,7 +107,7 @@ static void insist(void)
 {
 	size_t hint = 0;
 
-	if (admin_http_waits(admin.http, ADMIN_SERVER))
+	if (admin_commands_waits(admin.commands, ADMIN_SERVER))
 		return;
 	for (size_t i = 0; i < server_states_count(admin.states); i++) {
 		const struct server_state_entry *entry = server_states_at(admin.states, i);
@@ -120,16 +122,17 @@ static void insist(void)
 
 /* Commands */
 
-static int unknown(char why[256], const char *kind, const char *name, const struct config_guess *guess)
+static int unknown(char why[ADMIN_WHY_MAX], const char *kind, const char *name,
+		   const struct config_guess *guess)
 {
 	char text[CONFIG_GUESS_MAX];
 
-	snprintf(why, 256, "no %s %s%s", kind, name, config_guess_text(guess, text));
+	snprintf(why, ADMIN_WHY_MAX, "no %s %s%s", kind, name, config_guess_text(guess, text));
 	return -ENOENT;
 }
 
 /* 0, or -ENOENT and why. */
-static int find_server(const struct admin_command *command, char why[256])
+static int find_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
 {
 	const struct config *config = admin.rt->config;
 	struct config_guess pools = {.word = command->pool}, servers = {.word = command->server};
@@ -150,7 +153,7 @@ static int find_server(const struct admin_command *command, char why[256])
 	return unknown(why, "server in that pool is called", command->server, &servers);
 }
 
-static int set_server(const struct admin_command *command, char why[256])
+static int set_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
 {
 	struct msg_server_set set = {.id = command->id, .action = command->server_action};
 	int r = find_server(command, why);
@@ -162,7 +165,7 @@ static int set_server(const struct admin_command *command, char why[256])
 	return ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
 }
 
-static int pass_on(void *ctx, const struct admin_command *command, char why[256])
+static int pass_on(void *ctx, const struct admin_command *command, char why[ADMIN_WHY_MAX])
 {
 	struct msg_request request = {.id = command->id};
 	const char *role = "";
@@ -183,14 +186,14 @@ static int pass_on(void *ctx, const struct admin_command *command, char why[256]
 		break;
 	}
 	if (r == -ENOTCONN || r == -EPIPE)
-		snprintf(why, 256, "the %s process is not running", role);
+		snprintf(why, ADMIN_WHY_MAX, "the %s process is not running", role);
 	return r;
 }
 
 /* The proxy's or heartbeat's answer. */
 static void take_reply(const struct msg_reply *reply)
 {
-	const struct admin_command *command = admin_http_waiting(admin.http, reply->id);
+	const struct admin_command *command = admin_commands_waiting(admin.commands, reply->id);
 	int r;
 
 	if (!command)
@@ -201,7 +204,7 @@ static void take_reply(const struct msg_reply *reply)
 			log_warning("server states: can't keep that of %s/%s: %s", command->pool,
 				    command->server, strerror(-r));
 	}
-	admin_http_answer(admin.http, reply->id, reply->error, "text", reply->text, NULL);
+	admin_commands_answer(admin.commands, reply->id, reply->error, "text", reply->text, NULL);
 }
 
 /* The supervisor's answer: the difference, or the mistakes, in a file. Takes `fd`. */
@@ -217,8 +220,8 @@ static void take_reloaded(const struct msg_reply *reply, int fd)
 		n += (size_t)got;
 	text[n] = '\0';
 	close(fd);
-	admin_http_answer(admin.http, reply->id, reply->error, "difference",
-			  reply->error == 0 ? text : reply->text, reply->error == 0 ? NULL : text);
+	admin_commands_answer(admin.commands, reply->id, reply->error, "difference",
+			      reply->error == 0 ? text : reply->text, reply->error == 0 ? NULL : text);
 	free(text);
 }
 
@@ -235,9 +238,12 @@ static int start(struct role_runtime *rt)
 			snapshot_link(&admin.snapshot, role, true, clock_now());
 	admin.events = events_new(rt->state_dir, rt->node_name, EVENTS_FILE_SIZE);
 	admin.states = server_states_new(rt->state_dir);
-	admin.source = (struct admin_http_source){.view = view, .events = admin.events, .command = pass_on};
+	admin.streams = admin.events ? event_streams_new(admin.events) : NULL;
+	admin.commands = admin_commands_new(rt->base, pass_on, NULL);
+	admin.source = (struct admin_http_source){
+		.view = view, .events = admin.events, .streams = admin.streams, .commands = admin.commands};
 	admin.http = admin_http_new(rt->base, &admin.source);
-	if (!admin.events || !admin.states || !admin.http)
+	if (!admin.streams || !admin.states || !admin.commands || !admin.http)
 		return -ENOMEM;
 	server_states_prune(admin.states, rt->config);
 	r = admin_http_control(admin.http, rt->run_dir);
@@ -266,7 +272,7 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 	switch (type) {
 	case MSG_EVENT:
 		events_add(admin.events, &m->m_EVENT);
-		admin_http_events(admin.http);
+		event_streams_pump(admin.streams);
 		return;
 	case MSG_REPLY:
 		take_reply(&m->m_REPLY);
@@ -290,9 +296,10 @@ static void on_gone(struct role_runtime *rt, enum role peer)
 {
 	snapshot_link(&admin.snapshot, peer, false, clock_now());
 	if (peer == ROLE_HEARTBEAT)
-		admin_http_abandon(admin.http, ADMIN_SWITCHOVER, "the heartbeat process ended meanwhile");
+		admin_commands_abandon(admin.commands, ADMIN_SWITCHOVER,
+				       "the heartbeat process ended meanwhile");
 	if (peer == ROLE_PROXY)
-		admin_http_abandon(admin.http, ADMIN_SERVER, "the proxy process ended meanwhile");
+		admin_commands_abandon(admin.commands, ADMIN_SERVER, "the proxy process ended meanwhile");
 }
 
 static void on_config(struct role_runtime *rt, const struct config *next)

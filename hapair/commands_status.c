@@ -198,7 +198,7 @@ int command_events(const struct invocation *invocation, int argc, char **argv)
 		else
 			return invocation_usage(argv[0]);
 	}
-	r = control_stream(invocation->run_dir, follow ? "/v1/events?follow=1" : "/v1/events", &http,
+	r = control_stream(invocation->run_dir, follow ? "/v1/events?follow=1" : "/v1/events", &printing.http,
 			   print_event, &printing);
 	if (r < 0)
 		return failed(invocation, r);
