@@ -1,9 +1,9 @@
 /*
  * framing.c: the chunked coding as a small state machine (RFC 9112 7.1), the other framings as a counter.
  *
- *	SIZE -> [EXTENSION] -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ...                 a chunk
- *	SIZE -> [EXTENSION] -> SIZE_LF -> LINE -> [TRAILER_NAME -> TRAILER_VALUE -> TRAILER_LF -> LINE ...] ->
- *LAST_LF    the end
+ *	SIZE -> [EXTENSION] -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ...     a chunk
+ *	SIZE -> [EXTENSION] -> SIZE_LF -> LINE -> LAST_LF                            the end, size 0
+ *	                                  LINE -> TRAILER_NAME -> TRAILER_VALUE -> TRAILER_LF -> LINE ...
  *
  * Chunk data go by in bulk; only the few bytes around them are looked at one by one.
  */
