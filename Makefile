@@ -65,7 +65,9 @@ ALL_L = $(HARDEN_L) $(OPT_L) $(LDFLAGS)
 LIBS  = $(PKG_LIBS) -lm -lpthread
 
 SOURCES := $(wildcard hapair/base/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+# Objects in a directory of their own: $(BUILD)/hapair is the program.
+OBJ     := $(BUILD)/obj
+OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
 
 .PHONY: all
 all: $(BUILD)/hapair $(BUILD)/tools
@@ -73,13 +75,13 @@ all: $(BUILD)/hapair $(BUILD)/tools
 $(BUILD)/hapair: $(OBJECTS)
 	$(CC) $(ALL_L) $(LTO_L) -o $@ $^ $(LIBS)
 
-$(BUILD)/%.o: %.c
+$(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_C) -MMD -MP -c -o $@ $<
 
 # Tests and tools name the rooms that they link in their first 20 lines: "rooms: heartbeat/wire.c hapair/base/addr.c".
 # That a pure room's test links without the rest is itself a test.
-rooms_of = $(patsubst %.c,$(BUILD)/%.o,$(shell sed -n '1,20s/^.*rooms: *\([^*]*\).*$$/\1/p' $(1)))
+rooms_of = $(patsubst %.c,$(OBJ)/%.o,$(shell sed -n '1,20s/^.*rooms: *\([^*]*\).*$$/\1/p' $(1)))
 
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
@@ -88,7 +90,7 @@ TOOLS        := $(TOOL_SOURCES:tests/tools/%.c=$(BUILD)/tests/tools/%)
 SIM_SOURCES  := $(wildcard tests/sim/*.c)
 
 define program # $(1) source, $(2) program, $(3) further libraries
-$(2): $(1:%.c=$(BUILD)/%.o) $(call rooms_of,$(1))
+$(2): $(1:%.c=$(OBJ)/%.o) $(call rooms_of,$(1))
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_L) -o $$@ $$^ $$(LIBS) $(3)
 endef
