@@ -349,13 +349,12 @@ static bool become_realtime(void)
 static void lock_memory(void)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	/* Without CAP_IPC_LOCK, soon, later memory would be refused past the limit: then only what is there is locked. */
+	int future = setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0 ? MCL_FUTURE : 0;
 
-	/* Or later memory would be refused past the limit. */
-	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0 && mlockall(MCL_CURRENT | MCL_FUTURE) == 0)
-		return;
-	log_warning("memory is not locked (%s): under memory pressure heartbeats may be late",
-		    strerror(errno));
-	munlockall();
+	if (mlockall(MCL_CURRENT | future))
+		log_warning("memory is not locked (%s): under memory pressure heartbeats may be late",
+			    strerror(errno));
 }
 
 static struct heart_settings settings_of(const struct heartbeat *hb, const struct config *config)
