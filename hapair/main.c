@@ -14,8 +14,10 @@
 #include "heartbeat/heartbeat.h"
 #include "proxy/proxy.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -136,6 +138,8 @@ static int command_help(const struct invocation *invocation, int argc, char **ar
 	return EXIT_DONE;
 }
 
+static char *title; /* argv[0] */
+
 /* A role reads the same bytes with the same code as the supervisor did. */
 static struct config *read_bundle(int fd)
 {
@@ -147,6 +151,7 @@ static struct config *read_bundle(int fd)
 		config = config_read(sources, report);
 	if (!config && report)
 		config_report_print(report, stderr);
+	spawn_spare_begins(title);
 	if (sources)
 		config_sources_free(sources);
 	if (report)
@@ -168,13 +173,25 @@ static int run_role(const struct spawn_identity *identity)
 			identity->state_dir, NULL);
 }
 
+/* A reader that went away, or a full disk, is a failure too. */
+static int finish(int status)
+{
+	if (fflush(stdout) != 0 && status == EXIT_DONE) {
+		perror("hapair: standard output");
+		return EXIT_FAILED;
+	}
+	return status;
+}
+
 /* True: the options are good, and `optind` stands on the command. */
 static bool parse_options(int argc, char **argv, struct invocation *ret)
 {
+	static const struct option longs[] = {
+		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 	int option;
 
 	/* "+": what follows the command is the command's. */
-	while ((option = getopt(argc, argv, "+c:n:r:s:h")) != -1) {
+	while ((option = getopt_long(argc, argv, "+c:n:r:s:hV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			ret->config = optarg;
@@ -190,22 +207,14 @@ static bool parse_options(int argc, char **argv, struct invocation *ret)
 			break;
 		case 'h':
 			print_help(stdout);
-			_exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED);
+			exit(finish(EXIT_DONE));
+		case 'V':
+			exit(finish(command_version(ret, 1, NULL)));
 		default:
 			return false;
 		}
 	}
 	return optind < argc && *ret->config && *ret->run_dir;
-}
-
-/* A reader that went away, or a full disk, is a failure too. */
-static int finish(int status)
-{
-	if (fflush(stdout) != 0 && status == EXIT_DONE) {
-		perror("hapair: standard output");
-		return EXIT_FAILED;
-	}
-	return status;
 }
 
 int main(int argc, char **argv)
@@ -214,12 +223,9 @@ int main(int argc, char **argv)
 	struct spawn_identity identity;
 	const struct command *c;
 
+	title = argv[0];
 	if (argc == 1 && spawn_am_role(argv[0], &identity))
 		return run_role(&identity);
-	if (argc == 2 && strcmp(argv[1], "--help") == 0)
-		argv[1] = "help";
-	else if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		argv[1] = "version";
 	if (!parse_options(argc, argv, &invocation)) {
 		print_help(stderr);
 		return EXIT_USAGE;

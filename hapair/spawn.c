@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TITLE          "hapair: "
+#define SPARE          "-spare"
 #define NODE_VARIABLE  "HAPAIR_NODE"
 #define RUN_VARIABLE   "HAPAIR_RUN_DIR"
 #define STATE_VARIABLE "HAPAIR_STATE_DIR"
@@ -50,17 +51,13 @@ static char *variable(const char *name, const char *value)
 }
 
 /* In the child; returns only on failure, with errno. Whatever it allocates goes with the process. */
-static void become_role(int self_fd, const struct spawn_identity *identity, int channel, pid_t parent)
+static void become_role(int self_fd, const struct spawn_identity *identity, int channel, bool spare,
+			pid_t parent)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	char *environment[N_INHERITED + 4], *title = NULL;
 	size_t n = 0;
 
-	/* A restarted heartbeat has a lease to keep: under overload it must not wait for its turn to load. Where this is refused
-	 * it says so itself, when it asks for its own priority. */
-	if (identity->role == ROLE_HEARTBEAT)
-		sched_setscheduler(0, SCHED_RR,
-				   &(struct sched_param){.sched_priority = SPAWN_HEARTBEAT_PRIORITY});
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE); /* it died before we could ask to be told */
@@ -70,7 +67,8 @@ static void become_role(int self_fd, const struct spawn_identity *identity, int 
 	if (channel == ROLE_SUPERVISOR_FD ? fcntl(channel, F_SETFD, 0) < 0
 					  : dup2(channel, ROLE_SUPERVISOR_FD) < 0)
 		return;
-	if (asprintf(&title, TITLE "%s %s", role_name(identity->role), identity->node) < 0)
+	if (asprintf(&title, TITLE "%s%s %s", role_name(identity->role), spare ? SPARE : "", identity->node) <
+	    0)
 		return;
 	environment[n++] = variable(NODE_VARIABLE, identity->node);
 	environment[n++] = variable(RUN_VARIABLE, identity->run_dir);
@@ -85,14 +83,25 @@ static void become_role(int self_fd, const struct spawn_identity *identity, int 
 	fexecve(self_fd, (char *[]){title, NULL}, environment);
 }
 
-pid_t spawn_role(int self_fd, const struct spawn_identity *identity, int channel)
+void spawn_prioritize(enum role role, pid_t pid)
+{
+	/* A restarted heartbeat has a lease to keep: under overload it must not wait for its turn to start. Where this is refused
+	 * it says so itself, when it asks for its own priority. A spare loads without it: it must not delay the one that works. */
+	if (role == ROLE_HEARTBEAT)
+		sched_setscheduler(pid, SCHED_RR,
+				   &(struct sched_param){.sched_priority = SPAWN_HEARTBEAT_PRIORITY});
+}
+
+pid_t spawn_role(int self_fd, const struct spawn_identity *identity, int channel, bool spare)
 {
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		become_role(self_fd, identity, channel, parent);
+		if (!spare)
+			spawn_prioritize(identity->role, 0);
+		become_role(self_fd, identity, channel, spare, parent);
 		fprintf(stderr, "hapair: can't start %s: %s\n", role_name(identity->role), strerror(errno));
 		_exit(EXIT_FAILURE);
 	}
@@ -110,10 +119,24 @@ bool spawn_am_role(const char *argv0, struct spawn_identity *ret)
 	for (enum role role = ROLE_HEARTBEAT; role < ROLE_COUNT; role++) {
 		size_t n = strlen(role_name(role));
 
-		if (strncmp(argv0, role_name(role), n) == 0 && argv0[n] == ' ') {
+		if (strncmp(argv0, role_name(role), n) == 0 &&
+		    (argv0[n] == ' ' || strncmp(argv0 + n, SPARE " ", strlen(SPARE " ")) == 0)) {
 			*ret = (struct spawn_identity){role, node, run_dir, state_dir};
 			return true;
 		}
 	}
 	return false;
+}
+
+void spawn_spare_begins(char *argv0)
+{
+	char *spare = strstr(argv0, SPARE " "), *rest;
+	size_t n;
+
+	if (!spare)
+		return;
+	rest = spare + strlen(SPARE);
+	n = strlen(rest);
+	memmove(spare, rest, n);
+	memset(spare + n, 0, strlen(SPARE));
 }

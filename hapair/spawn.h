@@ -28,9 +28,15 @@ struct spawn_identity {
 int spawn_self_open(void);
 
 /* The child's pid or negative errno. `channel` stays the caller's. */
-pid_t spawn_role(int self_fd, const struct spawn_identity *identity, int channel);
+pid_t spawn_role(int self_fd, const struct spawn_identity *identity, int channel, bool spare);
+
+/* The priority of a heartbeat that has work to do; of no other role. Refused, it goes on without. */
+void spawn_prioritize(enum role role, pid_t pid);
 
 /* Whether this process is a role, and which: from argv[0] and the environment. */
 bool spawn_am_role(const char *argv0, struct spawn_identity *ret);
+
+/* In the role, once it has its configuration: `argv0` is rewritten in place, where it was a spare's. */
+void spawn_spare_begins(char *argv0);
 
 #endif

@@ -7,7 +7,8 @@
  *
  * While RUNNING a role that dies is started again: the first time at once, then with growing delays (patience.h), for ever: the
  * other roles go on, and with them what the node can still do. Each role has a channel to every other; a fresh one gets fresh
- * channels, and so do its neighbours.
+ * channels, and so do its neighbours. For heartbeat and the proxy a spare process is kept, loaded and waiting (spawn.h), so that
+ * the next life begins within a few milliseconds.
  */
 #include "hapair/supervisor.h"
 
@@ -15,9 +16,8 @@
 #include "hapair/base/log.h"
 #include "hapair/directories.h"
 #include "hapair/generation.h"
-#include "hapair/patience.h"
+#include "hapair/process.h"
 #include "hapair/sealed.h"
-#include "hapair/spawn.h"
 #include "heartbeat/memory.h"
 
 #include <errno.h>
@@ -51,31 +51,17 @@ enum phase {
 	PHASE_ENDED
 };
 
-struct supervisor;
-
-struct process {
-	struct supervisor *of;
-	enum role role;
-	pid_t pid;           /* 0: not running */
-	struct ipc *channel; /* NULL: not running, or ending */
-	bool ready;
-	unsigned restarts;
-	int last_exit; /* wait status */
-	nanos died;    /* instant; 0 before the first death */
-	struct patience patience;
-	struct event *again; /* the delayed start */
-};
-
 struct supervisor {
 	const struct invocation *invocation;
 	struct event_base *base;
+	struct process_home home;
 	struct event *signals[4], *turn, *stage;
 	enum phase phase;
 	int status;
 	bool hurried;
 	struct generation *generation;
 	char *node, *state_dir;
-	int self, memory, run_lock, state_lock;
+	int memory, run_lock, state_lock;
 	struct process processes[ROLE_COUNT]; /* [ROLE_SUPERVISOR] is not used */
 	nanos last_turn;
 	bool feeds_watchdog;
@@ -106,8 +92,8 @@ static void tell(struct supervisor *s, const char *type, const char *subject, co
 	vsnprintf(event.reason, sizeof(event.reason), format, args);
 	va_end(args);
 	ipc_send(s->processes[ROLE_ADMIN].channel, MSG_EVENT, &event, -1);
-	log_line(strcmp(to, "dead") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s %s: %s%s%s: %s", type,
-		 subject, from, *from ? " -> " : "", to, event.reason);
+	log_line(strcmp(to, "dead") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s%s%s: %s%s%s: %s", type,
+		 *subject ? " " : "", subject, from, *from ? " -> " : "", to, event.reason);
 }
 
 static void tell_process(struct supervisor *s, const struct process *p)
@@ -121,19 +107,9 @@ static void tell_status(struct supervisor *s)
 {
 	unsigned running = 0;
 
-	each_process(p, s) running += p->ready;
+	each_process(p, s)
+		running += p->ready;
 	sd_notifyf(0, "STATUS=%s: %u of %u processes run", s->node, running, ROLE_COUNT - ROLE_HEARTBEAT);
-}
-
-static const char *describe_exit(int wait_status, char *out, size_t n)
-{
-	if (WIFSIGNALED(wait_status))
-		snprintf(out, n, "killed by SIG%s%s", sigabbrev_np(WTERMSIG(wait_status)) ?: "?",
-			 WTERMSIG(wait_status) == SIGSYS ? " (a system call that is not one of its own)"
-							 : "");
-	else
-		snprintf(out, n, "exit status %d", WEXITSTATUS(wait_status));
-	return out;
 }
 
 /* Start */
@@ -163,33 +139,6 @@ static void link_pair(struct process *a, struct process *b)
 
 static const struct ipc_handler channel_handler;
 
-/* The process and its channel; it waits for BEGIN. 0 or negative errno. */
-static int spawn(struct process *p)
-{
-	struct supervisor *s = p->of;
-	struct spawn_identity identity = {p->role, s->node, s->invocation->run_dir, s->state_dir};
-	int fds[2], r = ipc_pair(fds);
-	pid_t pid;
-
-	if (r < 0)
-		return r;
-	pid = spawn_role(s->self, &identity, fds[1]);
-	close(fds[1]);
-	if (pid < 0) {
-		close(fds[0]);
-		return pid;
-	}
-	p->pid = pid;
-	p->ready = false;
-	patience_started(&p->patience, clock_now());
-	p->channel = ipc_new(s->base, fds[0], ROLE_SUPERVISOR, p->role, &channel_handler, p, 1);
-	if (!p->channel) {
-		kill(pid, SIGKILL);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 static void provide(struct process *p)
 {
 	struct supervisor *s = p->of;
@@ -208,7 +157,7 @@ static void start_again(struct process *p)
 	if (p->role == ROLE_PROXY && listeners_resume(s->generation->listeners) < 0)
 		log_error("can't listen again: %s", strerror(errno));
 	p->restarts++;
-	r = spawn(p);
+	r = process_start(p, &channel_handler, p);
 	if (r < 0) {
 		log_error("can't start %s: %s", role_name(p->role), strerror(-r));
 		if (p->pid == 0) {
@@ -218,12 +167,15 @@ static void start_again(struct process *p)
 		return;
 	}
 	provide(p);
-	each_process(other, s) if (other != p && other->channel) link_pair(p, other);
+	each_process(other, s)
+		if (other != p && other->channel)
+			link_pair(p, other);
 	ipc_send(p->channel, MSG_BEGIN, &(struct msg_empty){0}, -1);
 	if (p->role != ROLE_ADMIN)
 		tell_process(s, p);
 	else
-		each_process(each, s) tell_process(s, each);
+		each_process(each, s)
+			tell_process(s, each);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *ctx)
@@ -233,9 +185,8 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 
 static int start_all(struct supervisor *s)
 {
-	each_process(p, s)
-	{
-		int r = spawn(p);
+	each_process(p, s) {
+		int r = process_start(p, &channel_handler, p);
 
 		if (r < 0) {
 			log_error("can't start %s: %s", role_name(p->role), strerror(-r));
@@ -243,10 +194,13 @@ static int start_all(struct supervisor *s)
 		}
 		provide(p);
 	}
-	each_process(a, s) for (struct process *b = a + 1; b < s->processes + ROLE_COUNT; b++)
-		link_pair(a, b);
-	each_process(p, s) ipc_send(p->channel, MSG_BEGIN, &(struct msg_empty){0}, -1);
-	each_process(p, s) tell_process(s, p);
+	each_process(a, s)
+		for (struct process *b = a + 1; b < s->processes + ROLE_COUNT; b++)
+			link_pair(a, b);
+	each_process(p, s)
+		ipc_send(p->channel, MSG_BEGIN, &(struct msg_empty){0}, -1);
+	each_process(p, s)
+		tell_process(s, p);
 	return 0;
 }
 
@@ -261,7 +215,8 @@ static void end_with(struct supervisor *s, int status)
 
 static void kill_all(struct supervisor *s)
 {
-	each_process(p, s) if (p->pid > 0) kill(p->pid, SIGKILL);
+	each_process(p, s)
+		process_kill(p);
 }
 
 static void plan_restart(struct process *p, const char *how)
@@ -287,13 +242,7 @@ static void reaped(struct process *p, int wait_status)
 	struct supervisor *s = p->of;
 	char how[96];
 
-	describe_exit(wait_status, how, sizeof(how));
-	p->pid = 0;
-	p->ready = false;
-	p->last_exit = wait_status;
-	p->died = clock_now();
-	ipc_free(p->channel);
-	p->channel = NULL;
+	process_describe_exit(wait_status, how, sizeof(how));
 	if (s->phase == PHASE_STARTING) {
 		log_error("%s did not start: %s", role_name(p->role), how);
 		end_with(s, EXIT_FAILED);
@@ -316,13 +265,12 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 
 	/* As the first process of a container we also inherit what a hook left behind. */
-	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		each_process(p, s) if (p->pid == pid)
-		{
-			reaped(p, wait_status);
-			break;
-		}
-	}
+	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
+		each_process(p, s)
+			if (process_reaped(p, pid, wait_status)) {
+				reaped(p, wait_status);
+				break;
+			}
 }
 
 /* The channel of a process ends with it. Ends it before, it does not obey any more, and is ended; SIGCHLD does the rest. */
@@ -351,7 +299,9 @@ static void on_ready(struct process *p)
 		     (long long)((clock_now() - p->died + NS_PER_MS / 2) / NS_PER_MS));
 		return;
 	}
-	each_process(other, s) if (!other->ready) return;
+	each_process(other, s)
+		if (!other->ready)
+			return;
 	if (s->phase == PHASE_STARTING) {
 		s->phase = PHASE_RUNNING;
 		sd_notify(0, "READY=1");
@@ -392,8 +342,9 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 	if (late)
 		log_warning("nothing ran here for %lld ms", (long long)((now - s->last_turn) / NS_PER_MS));
 	s->last_turn = now;
-	each_process(p, s)
-	{
+	each_process(p, s) {
+		if (s->phase == PHASE_RUNNING)
+			process_keep_spare(p);
 		if (p->pid == 0)
 			continue;
 		switch (patience_turn(&p->patience, late)) {
@@ -461,8 +412,7 @@ static void on_stage_over(evutil_socket_t fd, short what, void *ctx)
 {
 	struct supervisor *s = ctx;
 
-	each_process(p, s)
-	{
+	each_process(p, s) {
 		bool due = p->role == ROLE_HEARTBEAT || s->phase == PHASE_STOP_ADMIN ||
 			   (s->phase == PHASE_STOP_WORK && p->role != ROLE_ADMIN);
 
@@ -484,7 +434,10 @@ static void stop(struct supervisor *s, const char *why)
 	log_info("%s: node %s stops", why, s->node);
 	sd_notify(0, "STOPPING=1");
 	s->phase = PHASE_STOP_HEARTBEAT;
-	each_process(p, s) event_del(p->again);
+	each_process(p, s) {
+		event_del(p->again);
+		process_drop_spare(p);
+	}
 	order_stop(&s->processes[ROLE_HEARTBEAT]);
 	after(s->stage, HEARTBEAT_STOPS);
 	stop_advance(s); /* heartbeat may be dead just now */
@@ -546,7 +499,9 @@ static int reload_apply(struct supervisor *s, char **ret_text)
 	}
 	config_report_free(report);
 	*ret_text = reload_difference(s->generation->config, next->config);
-	each_process(p, s) if (p->channel) generation_send(next, p->role, p->channel);
+	each_process(p, s)
+		if (p->channel)
+			generation_send(next, p->role, p->channel);
 	generation_free(s->generation);
 	s->generation = next;
 	return 0;
@@ -712,9 +667,9 @@ static bool make_events(struct supervisor *s)
 	s->stage = event_new(s->base, -1, 0, on_stage_over, s);
 	if (!s->turn || !s->stage)
 		return false;
-	each_process(p, s)
-	{
+	each_process(p, s) {
 		p->of = s;
+		p->home = &s->home;
 		p->role = (enum role)(p - s->processes);
 		p->again = event_new(s->base, -1, 0, on_again, p);
 		if (!p->again)
@@ -723,6 +678,7 @@ static bool make_events(struct supervisor *s)
 	s->feeds_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
 	if (s->feeds_watchdog && watchdog_us < 2 * (uint64_t)(PATIENCE_TURN / NS_PER_US))
 		log_warning("WatchdogSec should be 2 s at least: it is fed once a second");
+	s->home = (struct process_home){s->base, s->home.self, s->node, s->invocation->run_dir, s->state_dir};
 	s->last_turn = clock_now();
 	after(s->turn, PATIENCE_TURN);
 	return true;
@@ -730,11 +686,11 @@ static bool make_events(struct supervisor *s)
 
 static bool set_up(struct supervisor *s)
 {
-	s->self = spawn_self_open();
+	s->home.self = spawn_self_open();
 	s->memory = memory_open();
-	if (s->self < 0 || s->memory < 0) {
-		log_error("can't open %s: %s", s->self < 0 ? "the program itself" : "a memory file",
-			  strerror(s->self < 0 ? -s->self : -s->memory));
+	if (s->home.self < 0 || s->memory < 0) {
+		log_error("can't open %s: %s", s->home.self < 0 ? "the program itself" : "a memory file",
+			  strerror(s->home.self < 0 ? -s->home.self : -s->memory));
 		return false;
 	}
 	raise_descriptor_limit();
@@ -761,12 +717,8 @@ static void remove_control_socket(const struct supervisor *s)
 
 static void tear_down(struct supervisor *s)
 {
-	kill_all(s);
-	each_process(p, s)
-	{
-		if (p->pid > 0)
-			waitpid(p->pid, NULL, 0);
-		ipc_free(p->channel);
+	each_process(p, s) {
+		process_done(p);
 		if (p->again)
 			event_free(p->again);
 	}
@@ -789,7 +741,7 @@ int command_run(const struct invocation *invocation, int argc, char **argv)
 {
 	struct supervisor s = {.invocation = invocation,
 			       .status = EXIT_DONE,
-			       .self = -1,
+			       .home.self = -1,
 			       .memory = -1,
 			       .run_lock = -1,
 			       .state_lock = -1};

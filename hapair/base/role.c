@@ -318,7 +318,8 @@ static void life_done(struct life *life)
 
 	if (life->alive)
 		event_free(life->alive);
-	for (enum role peer = 0; peer < ROLE_COUNT; peer++) {
+	/* Not the supervisor's: an open channel ends with its process, and one that ends before gets the process killed. */
+	for (enum role peer = ROLE_HEARTBEAT; peer < ROLE_COUNT; peer++) {
 		ipc_free(rt->peers[peer]);
 		if (life->links[peer] >= 0)
 			close(life->links[peer]);
