@@ -16,6 +16,9 @@
  * A stream is registered once (in, out, rdhup; edge-triggered) and epoll_ctl is never called for it again.
  */
 #include "proxy/io.h"
+#include "proxy/pipes.h"
+#include "proxy/stream_plain.h"
+#include "proxy/stream_tls.h"
 
 #include "hapair/base/log.h"
 
@@ -23,8 +26,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -36,14 +37,6 @@
 #define TURN_ROUNDS      16  /* turns before libevent has its own turn */
 #define ACCEPT_BURST_MAX 64
 #define ACCEPT_PAUSE     MS(50) /* after running out of descriptors or memory */
-#define PIPE_BYTES       (256 * 1024)
-#define PIPES_KEPT       64
-
-struct io_pipe {
-	int in, out; /* write end, read end */
-	size_t filled;
-	struct io_pipe *next;
-};
 
 struct io_loop {
 	struct event_base *base;
@@ -54,8 +47,7 @@ struct io_loop {
 	struct list ready, closed;
 	struct wheel wheel;
 	struct slab buffers;
-	struct io_pipe *pipes;
-	unsigned n_pipes;
+	struct pipes pipes;
 	void (*after)(void *ctx);
 	void *after_ctx;
 	void (*posted)(void *ctx);
@@ -81,7 +73,7 @@ static void stream_wake(struct io_stream *s)
 		list_push_back(&s->loop->ready, &s->ready);
 }
 
-/* --- connect -------------------------------------------------------------------------------------------------- */
+/* --- connect --------------------------------------------------------------------------------------------- */
 
 static int watch(struct io_stream *s)
 {
@@ -150,195 +142,26 @@ static void try_connect(struct io_stream *s)
 	s->handler->on_connected(s, error);
 }
 
-/* --- receive and send, plain ------------------------------------------------------------------------------------ */
-
-static ssize_t plain_receive(struct io_stream *s, char *p, size_t n)
-{
-	ssize_t got = recv(s->fd, p, n, 0);
-	if (got < 0) {
-		int error = errno;
-		if (error == EINTR)
-			return -EAGAIN;
-		if (error == EAGAIN)
-			s->readable = false;
-		return -error;
-	}
-	if ((size_t)got < n && got > 0 && !s->hung_up)
-		s->readable = false;
-	return got;
-}
-
-static ssize_t plain_send(struct io_stream *s, const struct iovec *iov, size_t n_iov)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < n_iov; i++)
-		n += iov[i].iov_len;
-	ssize_t sent;
-	if (n_iov == 1) {
-		sent = send(s->fd, iov[0].iov_base, n, MSG_NOSIGNAL);
-	} else {
-		struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n_iov};
-		sent = sendmsg(s->fd, &m, MSG_NOSIGNAL);
-	}
-	if (sent < 0) {
-		int error = errno;
-		if (error == EINTR)
-			return -EAGAIN;
-		if (error == EAGAIN)
-			s->writable = false;
-		return -error;
-	}
-	if ((size_t)sent < n)
-		s->writable = false;
-	return sent;
-}
-
-/* --- TLS: OpenSSL reads and writes through a BIO that knows what the kernel said --------------------------------- */
-
-static int bio_read(BIO *bio, char *p, size_t n, size_t *ret_n)
-{
-	struct io_stream *s = BIO_get_data(bio);
-	BIO_clear_retry_flags(bio);
-	ssize_t got = s->readable ? plain_receive(s, p, n) : -EAGAIN;
-	if (got == -EAGAIN)
-		BIO_set_retry_read(bio);
-	else if (got < 0)
-		s->error = (int)got;
-	if (got <= 0)
-		return 0;
-	*ret_n = (size_t)got;
-	return 1;
-}
-
-static int bio_write(BIO *bio, const char *p, size_t n, size_t *ret_n)
-{
-	struct io_stream *s = BIO_get_data(bio);
-	BIO_clear_retry_flags(bio);
-	struct iovec iov = {(void *)p, n};
-	ssize_t sent = s->writable ? plain_send(s, &iov, 1) : -EAGAIN;
-	if (sent == -EAGAIN)
-		BIO_set_retry_write(bio);
-	else if (sent < 0)
-		s->error = (int)sent;
-	if (sent <= 0)
-		return 0;
-	*ret_n = (size_t)sent;
-	return 1;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-	return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static int bio_create(BIO *bio)
-{
-	BIO_set_init(bio, 1);
-	return 1;
-}
-
-static BIO_METHOD *bio_method_new(void)
-{
-	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
-	if (m != NULL) {
-		BIO_meth_set_read_ex(m, bio_read);
-		BIO_meth_set_write_ex(m, bio_write);
-		BIO_meth_set_ctrl(m, bio_ctrl);
-		BIO_meth_set_create(m, bio_create);
-	}
-	return m;
-}
-
-/* What an OpenSSL call that failed means: -EAGAIN to wait, 0 for a proper end, else the error. */
-static int tls_failure(struct io_stream *s, int r)
-{
-	switch (SSL_get_error(s->tls, r)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		return -EAGAIN;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	default:
-		/* An end without close_notify is not an end: it may be an attacker's. */
-		r = s->error != 0 ? s->error : -EPROTO;
-		s->error = 0;
-		ERR_clear_error();
-		return r;
-	}
-}
-
-static ssize_t tls_receive(struct io_stream *s, char *p, size_t n)
-{
-	size_t got;
-	int r = SSL_read_ex(s->tls, p, n, &got);
-	if (r == 1) {
-		s->tls_more = SSL_has_pending(s->tls);
-		return (ssize_t)got;
-	}
-	s->tls_more = false;
-	return tls_failure(s, r);
-}
-
-/* Small pieces leave as one record: a head and the first bytes of its body. */
-static ssize_t tls_send(struct io_stream *s, const struct iovec *iov, size_t n_iov)
-{
-	char together[SSL3_RT_MAX_PLAIN_LENGTH];
-	const char *p = iov[0].iov_base;
-	size_t n = iov[0].iov_len, sent;
-	if (n_iov > 1 && n < sizeof(together)) {
-		n = 0;
-		for (size_t i = 0; i < n_iov && n < sizeof(together); i++) {
-			size_t part = iov[i].iov_len;
-			if (part > sizeof(together) - n)
-				part = sizeof(together) - n;
-			memcpy(together + n, iov[i].iov_base, part);
-			n += part;
-		}
-		p = together;
-	}
-	int r = SSL_write_ex(s->tls, p, n, &sent);
-	if (r == 1)
-		return (ssize_t)sent;
-	int error = tls_failure(s, r);
-	return error == 0 ? -EPIPE : error;
-}
+/* --- TLS ------------------------------------------------------------------------------------------------- */
 
 void io_secure(struct io_stream *s, SSL *tls)
 {
-	s->tls = tls;
 	s->securing = true;
-	BIO *bio = BIO_new(s->loop->bio_method);
-	if (bio == NULL) {
-		s->error = -ENOMEM;
-	} else {
-		BIO_set_data(bio, s);
-		SSL_set_bio(tls, bio, bio);
-		SSL_set_accept_state(tls);
-	}
+	s->error = stream_tls_attach(s, tls, s->loop->bio_method);
 	stream_wake(s);
 }
 
 static void try_secure(struct io_stream *s)
 {
-	int error = s->error;
-	if (error == 0) {
-		int r = SSL_do_handshake(s->tls);
-		if (r != 1) {
-			error = tls_failure(s, r);
-			if (error == -EAGAIN)
-				return;
-			if (error == 0)
-				error = -ECONNRESET;
-		} else {
-			s->tls_more = SSL_has_pending(s->tls);
-		}
-	}
+	int error = s->error != 0 ? s->error : stream_tls_handshake(s);
+	if (error == -EAGAIN)
+		return;
 	s->error = 0;
 	s->securing = false;
 	s->handler->on_secured(s, error);
 }
 
-/* --- receive and send ------------------------------------------------------------------------------------------- */
+/* --- receive and send ------------------------------------------------------------------------------------ */
 
 void io_receive(struct io_stream *s, struct buffer *into)
 {
@@ -356,7 +179,7 @@ static void try_receive(struct io_stream *s)
 	if (b != NULL) {
 		char *p = b->bytes + b->end;
 		size_t room = buffer_room(b);
-		n = s->tls != NULL ? tls_receive(s, p, room) : plain_receive(s, p, room);
+		n = s->tls != NULL ? stream_tls_receive(s, p, room) : stream_plain_receive(s, p, room);
 		if (n <= 0 && s->into == NULL) {
 			slab_put(&loop->buffers, b);
 			b = NULL;
@@ -383,11 +206,8 @@ void io_send(struct io_stream *s, const struct iovec *pieces, size_t n)
 static void send_end(struct io_stream *s)
 {
 	s->ending = false;
-	if (s->tls != NULL) {
-		if (SSL_shutdown(s->tls) < 0)
-			ERR_clear_error();
-		s->error = 0;
-	}
+	if (s->tls != NULL)
+		stream_tls_end(s);
 	shutdown(s->fd, SHUT_WR);
 }
 
@@ -417,7 +237,8 @@ static bool pieces_take(struct io_stream *s, size_t n)
 
 static void try_send(struct io_stream *s)
 {
-	ssize_t n = s->tls != NULL ? tls_send(s, s->out, s->n_out) : plain_send(s, s->out, s->n_out);
+	ssize_t n = s->tls != NULL ? stream_tls_send(s, s->out, s->n_out)
+				   : stream_plain_send(s, s->out, s->n_out);
 	if (n == -EAGAIN)
 		return;
 	if (n >= 0 && !pieces_take(s, (size_t)n))
@@ -428,44 +249,11 @@ static void try_send(struct io_stream *s)
 	s->handler->on_sent(s, n < 0 ? (int)n : 0);
 }
 
-/* --- splice ------------------------------------------------------------------------------------------------------- */
+/* --- splice ---------------------------------------------------------------------------------------------- */
 
 bool io_can_splice(const struct io_stream *from, const struct io_stream *to)
 {
 	return from->tls == NULL && to->tls == NULL;
-}
-
-static struct io_pipe *pipe_get(struct io_loop *loop)
-{
-	struct io_pipe *p = loop->pipes;
-	if (p != NULL) {
-		loop->pipes = p->next;
-		loop->n_pipes--;
-		return p;
-	}
-	int fds[2];
-	p = malloc(sizeof(*p));
-	if (p == NULL || pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) {
-		free(p);
-		return NULL;
-	}
-	/* Refused where the user's pipes hold too much together: then it is a smaller one. */
-	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
-	*p = (struct io_pipe){.in = fds[1], .out = fds[0]};
-	return p;
-}
-
-static void pipe_put(struct io_loop *loop, struct io_pipe *p)
-{
-	if (p->filled == 0 && loop->n_pipes < PIPES_KEPT) {
-		p->next = loop->pipes;
-		loop->pipes = p;
-		loop->n_pipes++;
-		return;
-	}
-	close(p->in);
-	close(p->out);
-	free(p);
 }
 
 void io_splice(struct io_stream *from, struct io_stream *to, size_t max)
@@ -486,7 +274,7 @@ static void splice_complete(struct io_stream *from, ssize_t n, bool target_faile
 	from->splice_to = NULL;
 	/* A pipe with bytes left in it belongs to the stream until they are through. */
 	if (pipe != NULL && (pipe->filled == 0 || n < 0)) {
-		pipe_put(from->loop, pipe);
+		pipe_put(&from->loop->pipes, pipe);
 		from->pipe = NULL;
 	}
 	from->handler->on_spliced(from, n, target_failed);
@@ -499,7 +287,7 @@ static void try_splice(struct io_stream *from)
 	if (from->pipe == NULL) {
 		if (!from->readable)
 			return;
-		from->pipe = pipe_get(from->loop);
+		from->pipe = pipe_get(&from->loop->pipes);
 		if (from->pipe == NULL) {
 			splice_complete(from, -EMFILE, false);
 			return;
@@ -539,7 +327,7 @@ static void try_splice(struct io_stream *from)
 	splice_complete(from, n, false);
 }
 
-/* --- close -------------------------------------------------------------------------------------------------------- */
+/* --- close ----------------------------------------------------------------------------------------------- */
 
 void io_close(struct io_stream *s, enum io_close_how how)
 {
@@ -554,14 +342,10 @@ void io_close(struct io_stream *s, enum io_close_how how)
 	}
 	s->splice_to = s->splice_from = NULL;
 	if (s->pipe != NULL)
-		pipe_put(s->loop, s->pipe);
+		pipe_put(&s->loop->pipes, s->pipe);
 	s->pipe = NULL;
-	if (s->tls != NULL) {
-		if (how == IO_CLOSE && SSL_is_init_finished(s->tls) && SSL_shutdown(s->tls) < 0)
-			ERR_clear_error();
-		SSL_free(s->tls);
-		s->tls = NULL;
-	}
+	if (s->tls != NULL)
+		stream_tls_detach(s, how == IO_CLOSE);
 	if (s->fd >= 0) {
 		static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 		if (how == IO_RESET)
@@ -580,7 +364,7 @@ bool io_broken(struct io_stream *s)
 	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* --- the turn ------------------------------------------------------------------------------------------------------ */
+/* --- the turn -------------------------------------------------------------------------------------------- */
 
 static void stream_try(struct io_stream *s)
 {
@@ -705,7 +489,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 	turn_end(loop);
 }
 
-/* --- listening ------------------------------------------------------------------------------------------------------ */
+/* --- listening ------------------------------------------------------------------------------------------- */
 
 static void listener_watch(struct io_listener *l)
 {
@@ -814,7 +598,7 @@ void io_listener_free(struct io_listener *l)
 	free(l);
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------------------- */
 
 struct io_loop *io_loop_new(size_t buffers_max)
 {
@@ -829,7 +613,7 @@ struct io_loop *io_loop_new(size_t buffers_max)
 	slab_init(&loop->buffers, sizeof(struct buffer), 64, buffers_max);
 	loop->streams_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	loop->bio_method = bio_method_new();
+	loop->bio_method = stream_bio_method();
 	struct event_config *config = event_config_new();
 	if (config != NULL) {
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -862,13 +646,7 @@ void io_loop_free(struct io_loop *loop)
 			event_free(events[i]);
 	if (loop->base != NULL)
 		event_base_free(loop->base);
-	while (loop->pipes != NULL) {
-		struct io_pipe *p = loop->pipes;
-		loop->pipes = p->next;
-		close(p->in);
-		close(p->out);
-		free(p);
-	}
+	pipes_done(&loop->pipes);
 	if (loop->streams_fd >= 0)
 		close(loop->streams_fd);
 	if (loop->wake_fd >= 0)

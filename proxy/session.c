@@ -32,141 +32,28 @@
  * A request is sent again only when nothing of a response has come, all of it is still here, and sending it twice does no harm (RFC 9110 9.2.2),
  * or when it can't have reached anybody (the connect failed).
  */
-#include "proxy/session.h"
+#include "proxy/session_state.h"
 
-#include "hapair/base/log.h"
-#include "proxy/relay.h"
 #include "proxy/rewrite.h"
-#include "proxy/worker.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* A rewritten head always fits a buffer. */
 #define HEAD_MAX     (BUFFER_BYTES - REWRITE_ROOM)
-#define LINGER_FOR   SECONDS(2)
 #define LINGER_BYTES (1024 * 1024)
 /* A request that must not be sent twice goes only over a connection that was alive just now. */
 #define FRESH_ENOUGH MS(500)
 
-enum session_state {
-	SESSION_SECURING,
-	SESSION_IDLE,
-	SESSION_HEAD,
-	SESSION_CONNECTING,
-	SESSION_WAITING,
-	SESSION_RESPONDING,
-	SESSION_ANSWERING,
-	SESSION_TUNNEL,
-	SESSION_LINGERING,
-	SESSION_CLOSED,
-};
-
-struct session {
-	struct io_stream client; /* first; owner: this */
-	struct worker *worker;
-	struct list node; /* in worker->all */
-	struct wheel_timer timer;
-	struct plan *plan;
-	uint32_t listen, pool; /* in the plan */
-	struct addr peer;
-	struct buffer *in, *out, *response, *head, *log;
-	struct upstream *upstream;
-	struct server *server; /* chosen, counted as active */
-	struct relay to_server, to_client;
-
-	/* the request */
-	nanos began;
-	int64_t began_wall_ms;
-	struct span body;   /* in `in`: the part of the body that goes with the head */
-	uint32_t body_used; /* of `in` for it */
-	uint32_t lingered;
-	uint16_t status;
-	uint16_t tried[BALANCE_TRIED_MAX];
-	uint8_t n_tried;
-	uint8_t attempts; /* servers and connections that were tried */
-	uint8_t state;
-	uint8_t method; /* enum http_method */
-	uint8_t minor;  /* of the client's HTTP/1.x */
-	bool http : 1, secure : 1;
-	bool keep_alive : 1; /* the client's connection goes on afterwards */
-	bool idempotent : 1, websocket : 1;
-	bool client_ended : 1; /* the client has sent its last byte */
-	bool body_done : 1;    /* all of the request's body was received */
-	bool sending : 1;      /* head and first bytes of body are on their way to the server */
-	bool cut_short : 1;    /* the server takes no more of the body */
-	bool said : 1;         /* something of a response went to the client */
-	bool interim : 1;      /* an interim response is on its way to the client */
-	bool server_keeps : 1; /* the server's connection goes on afterwards */
-	char client_text[IP_TEXT_MAX];
-};
-
-static void read_head(struct session *s);
+static const struct io_handler client_handler;
+static const struct io_handler server_handler;
 static void choose_server(struct session *s);
 static void exchange_done(struct session *s);
-static void session_close(struct session *s, enum io_close_how how);
 static void tunnel_begin(struct session *s, struct span head, struct buffer *from_server);
 static void tunnel_went(struct session *s, struct relay *relay, enum relay_result result);
 
-static struct session *session_of(struct io_stream *client)
-{
-	return (struct session *)client;
-}
-
-static const struct config_listen *listen_of(const struct session *s)
-{
-	return &s->plan->config->listens[s->listen];
-}
-
-static const struct config_pool *pool_of(const struct session *s)
-{
-	return &s->plan->config->pools[s->pool];
-}
-
-static struct counters *counters_of(const struct session *s)
-{
-	return &s->plan->listens[s->listen].counters[s->worker->index];
-}
-
-static void deadline(struct session *s, nanos after)
-{
-	io_timer_set(s->worker->loop, &s->timer, io_now(s->worker->loop) + after);
-}
-
-static struct buffer *buffer_new(struct session *s)
-{
-	return buffer_get(io_buffers(s->worker->loop));
-}
-
-static void buffer_drop(struct session *s, struct buffer **buffer)
-{
-	if (*buffer != NULL)
-		slab_put(io_buffers(s->worker->loop), *buffer);
-	*buffer = NULL;
-}
-
-/* Takes n bytes of `in`; emptied, it is given back. */
-static void in_consume(struct session *s, size_t n)
-{
-	buffer_consume(s->in, n);
-	if (buffer_used(s->in) == 0)
-		buffer_drop(s, &s->in);
-}
-
-/* Nobody reads from the client at the moment: have its end told. */
-static void watch_client(struct session *s)
-{
-	if (s->in == NULL && s->body_done && !s->client_ended && !io_is_receiving(&s->client))
-		io_receive(&s->client, NULL);
-}
-
-/* --- the client comes ------------------------------------------------------------------------------------------- */
-
-static const struct io_handler client_handler;
-static const struct io_handler server_handler;
-static void on_deadline(struct wheel_timer *timer);
+/* --- the client comes ------------------------------------------------------------------------------------ */
 
 void session_slab_init(struct slab *slab, size_t limit)
 {
@@ -213,7 +100,7 @@ void session_accept(struct worker *worker, struct plan *plan, uint32_t listen, b
 	s->http = plan->config->listens[listen].mode == MODE_HTTP;
 	s->secure = tls;
 	s->body_done = true;
-	wheel_timer_init(&s->timer, on_deadline);
+	wheel_timer_init(&s->timer, session_on_deadline);
 	list_push_back(&worker->all, &s->node);
 	if (s->http)
 		ip_format(&peer->ip, s->client_text);
@@ -237,139 +124,7 @@ static void client_secured(struct io_stream *client, int error)
 		session_begin(s);
 }
 
-/* --- an answer of our own, and the end of an exchange ---------------------------------------------------------------- */
-
-static void write_log(struct session *s)
-{
-	if (!access_log_enabled(s->worker->access.log))
-		return;
-	const struct access_entry entry = {
-		.client = s->peer.ip,
-		.wall_ms = s->began_wall_ms,
-		.request = s->log != NULL ? buffer_span(s->log)
-			   : s->http      ? SPAN("\"-\"\t\"-\" \"-\"")
-					  : SPAN("\"TCP\"\t\"-\" \"-\""),
-		.status = s->status,
-		.bytes = s->to_client.bytes,
-		.listener = listen_of(s)->name,
-		.pool = s->server != NULL ? s->server->pool->name : "",
-		.server = s->server != NULL ? s->server->name : "",
-		.took = io_now(s->worker->loop) - s->began,
-		.tries = s->attempts,
-	};
-	access_line(&s->worker->access, &entry);
-	buffer_drop(s, &s->log);
-}
-
-static void count_response(struct session *s, unsigned status)
-{
-	struct counters *c = counters_of(s);
-	s->status = (uint16_t)status;
-	COUNT(c->responses[status / 100 < 6 ? status / 100 : 0], 1);
-}
-
-/* The server's part is over; `reusable`: its connection can serve another request. */
-static void leave_server(struct session *s, bool reusable)
-{
-	if (s->upstream != NULL) {
-		if (reusable)
-			upstream_give_back(s->upstream);
-		else
-			upstream_close(s->upstream, IO_CLOSE);
-		s->upstream = NULL;
-	}
-	if (s->server != NULL)
-		server_release(s->server);
-	s->server = NULL;
-}
-
-/* Status 4xx or 5xx of ours, `close`: the connection ends with it. Where something was said already there is nothing to say. */
-static void answer(struct session *s, unsigned status, bool close)
-{
-	if (s->said || s->interim) {
-		session_close(s, IO_RESET);
-		return;
-	}
-	if (s->upstream != NULL)
-		upstream_close(s->upstream, IO_RESET);
-	s->upstream = NULL;
-	relay_done(&s->to_server);
-	buffer_drop(s, &s->response);
-	s->keep_alive = s->keep_alive && s->body_done && !close && !s->client_ended;
-	if (s->head == NULL)
-		s->head = buffer_new(s);
-	if (s->head == NULL) {
-		session_close(s, IO_CLOSE);
-		return;
-	}
-	s->head->start = 0;
-	s->head->end = (uint32_t)rewrite_error(status, s->keep_alive, s->method == HTTP_HEAD, s->head->bytes,
-					       BUFFER_BYTES);
-	count_response(s, status);
-	COUNT(counters_of(s)->bytes_out, buffer_used(s->head));
-	s->state = SESSION_ANSWERING;
-	deadline(s, listen_of(s)->idle_timeout);
-	const struct iovec piece = {s->head->bytes, buffer_used(s->head)};
-	io_send(&s->client, &piece, 1);
-	watch_client(s);
-}
-
-/* A 5xx of ours, with its cause in the log. */
-static void fail(struct session *s, unsigned status, const char *cause, const char *detail)
-{
-	worker_complain(s->worker, "listener %s, client %s: %u: pool %s%s%s: %s%s%s", listen_of(s)->name,
-			s->client_text, status, pool_of(s)->name, s->server != NULL ? ", server " : "",
-			s->server != NULL ? s->server->name : "", cause, *detail != '\0' ? ": " : "", detail);
-	if (s->server != NULL)
-		server_count_failure(s->server);
-	answer(s, status, false);
-}
-
-static void linger(struct session *s)
-{
-	s->state = SESSION_LINGERING;
-	s->lingered = 0;
-	buffer_drop(s, &s->in);
-	deadline(s, LINGER_FOR);
-	io_send_end(&s->client);
-	if (!io_is_receiving(&s->client))
-		io_receive(&s->client, NULL);
-}
-
-/* A response, the server's or ours, is with the client's kernel: the next request, or the end. */
-static void exchange_end(struct session *s, bool reusable)
-{
-	write_log(s);
-	leave_server(s, reusable);
-	if (s->body_used > 0)
-		in_consume(s, s->body_used);
-	s->body_used = 0;
-	buffer_drop(s, &s->out);
-	buffer_drop(s, &s->head);
-	buffer_drop(s, &s->response);
-	if (!s->keep_alive || (s->client_ended && s->in == NULL)) {
-		/* With bytes of the client unread the kernel would reset, and the client lose what we said. */
-		if (!s->client_ended && (!s->body_done || s->in != NULL))
-			linger(s);
-		else
-			session_close(s, IO_CLOSE);
-		return;
-	}
-	s->to_client.bytes = s->to_server.bytes = 0;
-	s->state = SESSION_IDLE;
-	if (s->in != NULL) {
-		read_head(s);
-		return;
-	}
-	if (s->worker->stopping) {
-		session_close(s, IO_CLOSE);
-		return;
-	}
-	deadline(s, listen_of(s)->idle_timeout);
-	watch_client(s);
-}
-
-/* --- a request --------------------------------------------------------------------------------------------------------- */
+/* --- a request ------------------------------------------------------------------------------------------- */
 
 /* A reload may have come since the last request; a listener that is gone ends its connections with the present request. */
 static bool follow_plan(struct session *s)
@@ -454,19 +209,19 @@ static void begin_request(struct session *s, size_t head_bytes)
 	in_consume(s, head_bytes);
 	bool good = take_body(s, r);
 	if (s->out == NULL)
-		answer(s, 503, true);
+		session_answer(s, 503, true);
 	else if (!good || route == ROUTE_BAD_PATH)
-		answer(s, 400, true);
+		session_answer(s, 400, true);
 	else if (route != ROUTE_FOUND)
-		answer(s, 404, false);
+		session_answer(s, 404, false);
 	else if (s->out->end == 0)
-		answer(s, 431, true);
+		session_answer(s, 431, true);
 	else
 		choose_server(s);
 }
 
 /* Some bytes of a head are in `in`. */
-static void read_head(struct session *s)
+void session_read_head(struct session *s)
 {
 	struct worker *w = s->worker;
 	struct http_request *r = &w->request;
@@ -484,7 +239,7 @@ static void read_head(struct session *s)
 		COUNT(counters_of(s)->requests, 1);
 		/* Whatever it was, its end is unknown. */
 		s->body_done = false;
-		answer(s, http_error_status(n), true);
+		session_answer(s, http_error_status(n), true);
 		return;
 	}
 	if (s->client_ended) {
@@ -499,7 +254,7 @@ static void read_head(struct session *s)
 	io_receive(&s->client, s->in);
 }
 
-/* --- a server ------------------------------------------------------------------------------------------------------------ */
+/* --- a server -------------------------------------------------------------------------------------------- */
 
 static void send_request(struct session *s)
 {
@@ -534,7 +289,7 @@ static void connect_server(struct session *s, bool may_reuse)
 	}
 	s->upstream = upstream_connect(&w->upstreams, s->server, &server_handler, s);
 	if (s->upstream == NULL) {
-		fail(s, 503, "too many connections to servers", "");
+		session_fail(s, 503, "too many connections to servers", "");
 		return;
 	}
 	s->state = SESSION_CONNECTING;
@@ -547,7 +302,7 @@ static void connect_server(struct session *s, bool may_reuse)
 static void give_up(struct session *s, unsigned status, const char *cause, const char *detail)
 {
 	if (s->http) {
-		fail(s, status, cause, detail);
+		session_fail(s, status, cause, detail);
 		return;
 	}
 	char client[IP_TEXT_MAX];
@@ -590,7 +345,7 @@ static void next_server(struct session *s, unsigned status, const char *cause, c
 	choose_server(s);
 }
 
-static void connect_failed(struct session *s, int error)
+void session_connect_failed(struct session *s, int error)
 {
 	server_report(s->worker->servers, s->server,
 		      error == -ECONNREFUSED ? EVIDENCE_REFUSED : EVIDENCE_FAILED);
@@ -601,14 +356,14 @@ static void server_connected(struct io_stream *server, int error)
 {
 	struct session *s = server->owner;
 	if (error < 0)
-		connect_failed(s, error);
+		session_connect_failed(s, error);
 	else if (s->http)
 		send_request(s);
 	else
 		tunnel_begin(s, (struct span){NULL, 0}, NULL);
 }
 
-/* --- the rest of the request's body ------------------------------------------------------------------------------------------ */
+/* --- the rest of the request's body ---------------------------------------------------------------------- */
 
 /* The body is complete; what the client had sent behind it is the next request. */
 static void body_complete(struct session *s)
@@ -637,7 +392,7 @@ static void to_server_went(struct session *s, enum relay_result result)
 		deadline(s, pool_of(s)->response_timeout);
 		return;
 	case RELAY_MALFORMED:
-		answer(s, 400, true);
+		session_answer(s, 400, true);
 		return;
 	case RELAY_TRUNCATED:
 	case RELAY_SOURCE_FAILED:
@@ -666,7 +421,7 @@ static void request_sent(struct session *s, int error)
 				      (struct span){NULL, 0}, NULL));
 }
 
-/* --- the response --------------------------------------------------------------------------------------------------------------- */
+/* --- the response ---------------------------------------------------------------------------------------- */
 
 /* Closed, reset or silent before a byte of a response. */
 static void unanswered(struct session *s, int error)
@@ -675,10 +430,10 @@ static void unanswered(struct session *s, int error)
 	bool again = s->idempotent && s->body_done && !s->said && s->out != NULL && !s->to_server.active &&
 		     s->to_server.bytes == 0;
 	if (!again) {
-		fail(s, 502,
-		     s->upstream->reused ? "an idle connection was closed as the request came"
-					 : "no response",
-		     why);
+		session_fail(s, 502,
+			     s->upstream->reused ? "an idle connection was closed as the request came"
+						 : "no response",
+			     why);
 		return;
 	}
 	if (!s->upstream->reused) {
@@ -737,12 +492,12 @@ static void respond(struct session *s, size_t head_bytes)
 		.framing = to_client,
 	};
 	if (!write_response_head(s, &how)) {
-		fail(s, 502, "the response's head is too long", "");
+		session_fail(s, 502, "the response's head is too long", "");
 		return;
 	}
 	struct framing body;
 	framing_init(&body, r->body, r->head.length, decode);
-	count_response(s, r->status);
+	session_count_response(s, r->status);
 	s->said = true;
 	s->state = SESSION_RESPONDING;
 	deadline(s, listen_of(s)->idle_timeout);
@@ -782,7 +537,7 @@ static void read_response(struct session *s)
 					    buffer_used(s->response), (enum http_method)s->method,
 					    s->websocket);
 		if (n < 0) {
-			fail(s, 502, "malformed response", http_error_text(n));
+			session_fail(s, 502, "malformed response", http_error_text(n));
 			return;
 		}
 		if (n == 0)
@@ -790,10 +545,10 @@ static void read_response(struct session *s)
 		if (r->status == 101) {
 			const struct rewrite_response how = {.client_minor = s->minor, .keep_alive = true};
 			if (s->sending || !s->body_done || !write_response_head(s, &how)) {
-				fail(s, 502, "upgrade before the request's end", "");
+				session_fail(s, 502, "upgrade before the request's end", "");
 				return;
 			}
-			count_response(s, 101);
+			session_count_response(s, 101);
 			s->said = true;
 			response_consume(s, (size_t)n);
 			struct buffer *rest = s->response;
@@ -850,7 +605,7 @@ static void exchange_done(struct session *s)
 		s->keep_alive = false;
 	relay_done(&s->to_client);
 	relay_done(&s->to_server);
-	exchange_end(s, reusable);
+	session_exchange_end(s, reusable);
 }
 
 static void server_received(struct io_stream *server, struct buffer *buffer, ssize_t n)
@@ -868,8 +623,8 @@ static void server_received(struct io_stream *server, struct buffer *buffer, ssi
 		if (s->response == NULL)
 			unanswered(s, (int)n);
 		else
-			fail(s, 502, "the response broke off in its head",
-			     n < 0 ? strerrordesc_np((int)-n) : "");
+			session_fail(s, 502, "the response broke off in its head",
+				     n < 0 ? strerrordesc_np((int)-n) : "");
 		return;
 	}
 	s->response = buffer;
@@ -877,7 +632,7 @@ static void server_received(struct io_stream *server, struct buffer *buffer, ssi
 		read_response(s);
 }
 
-/* --- tunnels: mode = tcp, and WebSocket ------------------------------------------------------------------------------------------- */
+/* --- tunnels: mode = tcp, and WebSocket ------------------------------------------------------------------ */
 
 static void tunnel_begin(struct session *s, struct span head, struct buffer *from_server)
 {
@@ -913,7 +668,7 @@ static void tunnel_went(struct session *s, struct relay *relay, enum relay_resul
 		session_close(s, IO_CLOSE);
 }
 
-/* --- what happened, and whose it is ------------------------------------------------------------------------------------------------- */
+/* --- what happened, and whose it is ---------------------------------------------------------------------- */
 
 static void server_sent(struct io_stream *server, int error)
 {
@@ -949,7 +704,7 @@ static void client_sent(struct io_stream *client, int error)
 		s->interim = false;
 		read_response(s);
 	} else {
-		exchange_end(s, false);
+		session_exchange_end(s, false);
 	}
 }
 
@@ -985,7 +740,7 @@ static void client_received(struct io_stream *client, struct buffer *buffer, ssi
 			return;
 		}
 		s->in = buffer;
-		read_head(s);
+		session_read_head(s);
 		return;
 	case SESSION_CONNECTING:
 	case SESSION_WAITING:
@@ -1027,129 +782,12 @@ static void client_received(struct io_stream *client, struct buffer *buffer, ssi
 	}
 }
 
-/* --- too late ------------------------------------------------------------------------------------------------------------------------------ */
-
-static void on_deadline(struct wheel_timer *timer)
-{
-	struct session *s = list_entry(timer, struct session, timer);
-	switch ((enum session_state)s->state) {
-	case SESSION_SECURING:
-	case SESSION_IDLE:
-	case SESSION_LINGERING:
-	case SESSION_ANSWERING:
-		session_close(s, IO_CLOSE);
-		return;
-	case SESSION_HEAD:
-		s->keep_alive = false;
-		s->body_done = false;
-		s->method = HTTP_METHOD_OTHER;
-		answer(s, 408, true);
-		return;
-	case SESSION_CONNECTING:
-		connect_failed(s, -ETIMEDOUT);
-		return;
-	case SESSION_WAITING:
-		if (!s->body_done && !s->cut_short && !s->sending && !relay_is_blocked(&s->to_server))
-			answer(s, 408, true);
-		else
-			fail(s, 504, "no response in time", "");
-		return;
-	case SESSION_RESPONDING:
-		if (!relay_is_blocked(&s->to_client)) {
-			server_count_failure(s->server);
-			worker_complain(s->worker, "pool %s, server %s: the response stopped in its middle",
-					pool_of(s)->name, s->server->name);
-		}
-		session_close(s, IO_RESET);
-		return;
-	case SESSION_TUNNEL:
-		session_close(s, IO_RESET);
-		return;
-	case SESSION_CLOSED:
-		return;
-	}
-}
-
-/* --- the end -------------------------------------------------------------------------------------------------------------------------------- */
-
-static void session_close(struct session *s, enum io_close_how how)
-{
-	bool in_exchange = s->state >= SESSION_CONNECTING && s->state <= SESSION_TUNNEL;
-	if (s->state == SESSION_CLOSED)
-		return;
-	if (in_exchange) {
-		COUNT(counters_of(s)->bytes_in, s->to_server.bytes);
-		COUNT(counters_of(s)->bytes_out, s->to_client.bytes);
-		if (s->http && s->status == 0)
-			COUNT(counters_of(s)->responses[0], 1);
-		write_log(s);
-	}
-	s->state = SESSION_CLOSED;
-	wheel_cancel(&s->timer);
-	if (s->upstream != NULL && how == IO_RESET) {
-		upstream_close(s->upstream, IO_RESET);
-		s->upstream = NULL;
-	}
-	leave_server(s, false);
-	relay_done(&s->to_client);
-	relay_done(&s->to_server);
-	buffer_drop(s, &s->in);
-	buffer_drop(s, &s->out);
-	buffer_drop(s, &s->response);
-	buffer_drop(s, &s->head);
-	buffer_drop(s, &s->log);
-	COUNT(counters_of(s)->active, (uint64_t)-1);
-	list_remove(&s->node);
-	io_close(&s->client, how);
-}
-
-static void client_closed(struct io_stream *client)
-{
-	struct session *s = session_of(client);
-	struct worker *w = s->worker;
-	plan_drop(s->plan);
-	slab_put(&w->sessions, s);
-	worker_session_ended(w);
-}
-
-/* Is the address that the client came to one of the VIPs? Asked only when the VIP has gone. */
-static bool came_to_vip(const struct session *s)
-{
-	struct sockaddr_storage ss;
-	socklen_t n = sizeof(ss);
-	struct addr local;
-	if (getsockname(s->client.fd, (struct sockaddr *)&ss, &n) < 0 ||
-	    addr_from_sockaddr((struct sockaddr *)&ss, &local) < 0)
-		return false;
-	const struct config *config = s->plan->config;
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (ip_equal(&config->vips[i].ip, &local.ip))
-			return true;
-	return false;
-}
-
-void sessions_end(struct worker *w, enum session_wish wish)
-{
-	list_each_safe(node, &w->all)
-	{
-		struct session *s = list_entry(node, struct session, node);
-		bool idle = s->state == SESSION_IDLE || s->state == SESSION_SECURING ||
-			    s->state == SESSION_LINGERING;
-		if (wish == SESSION_END_ALL || (wish == SESSION_END_VIP && came_to_vip(s)))
-			session_close(s, idle ? IO_CLOSE : IO_RESET);
-		else if (wish == SESSION_END_IDLE && idle)
-			session_close(s, IO_CLOSE);
-		else if (wish == SESSION_END_IDLE && s->state != SESSION_RESPONDING)
-			s->keep_alive = false;
-	}
-}
-
 static const struct io_handler client_handler = {
 	.on_secured = client_secured,
 	.on_received = client_received,
 	.on_sent = client_sent,
 	.on_spliced = client_spliced,
-	.on_closed = client_closed,
+	.on_closed = session_closed,
 };
 
 static const struct io_handler server_handler = {

@@ -1,4 +1,11 @@
-/* rooms: hapair/base/addr.c hapair/base/clock.c hapair/base/ipc.c hapair/base/log.c hapair/base/msg.c hapair/base/role.c hapair/base/sandbox.c hapair/base/secret.c hapair/arena.c hapair/config.c hapair/config_build.c hapair/config_facts.c hapair/config_lex.c hapair/config_machine.c hapair/config_options.c hapair/config_report.c hapair/config_rules.c hapair/config_set.c hapair/config_sources.c hapair/config_tree.c hapair/config_value.c hapair/generation.c hapair/listeners.c hapair/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c proxy/engine_libevent.c proxy/framing.c proxy/health.c proxy/http.c proxy/plan.c proxy/proxy.c proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/slab.c proxy/tls.c proxy/upstream.c proxy/watch.c proxy/wheel.c proxy/worker.c */
+/* rooms: hapair/base/addr.c hapair/base/clock.c hapair/base/ipc.c hapair/base/log.c hapair/base/msg.c hapair/base/role.c */
+/* rooms: hapair/base/sandbox.c hapair/base/secret.c hapair/arena.c hapair/config.c hapair/config_build.c hapair/config_facts.c */
+/* rooms: hapair/config_lex.c hapair/config_machine.c hapair/config_options.c hapair/config_report.c hapair/config_rules.c */
+/* rooms: hapair/config_set.c hapair/config_sources.c hapair/config_tree.c hapair/config_value.c hapair/generation.c */
+/* rooms: hapair/listeners.c hapair/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c */
+/* rooms: proxy/engine_libevent.c proxy/framing.c proxy/health.c proxy/http.c proxy/pipes.c proxy/plan.c proxy/proxy.c */
+/* rooms: proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/session_end.c proxy/slab.c */
+/* rooms: proxy/stream_plain.c proxy/stream_tls.c proxy/tls.c proxy/upstream.c proxy/watch.c proxy/wheel.c proxy/worker.c */
 /*
  * proxy_alone: the role "proxy" as it is, with a stand-in for the other roles, for tests and measurements that need no pair.
  *
