@@ -69,15 +69,26 @@ SOURCES := $(wildcard hapair/base/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c
 OBJ     := $(BUILD)/obj
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
 
+# One short line for each step; V=1 shows the commands.
+ifeq ($(V),)
+Q := @
+SAY := @printf '  %-4s %s\n'
+else
+Q :=
+SAY := @:
+endif
+
 .PHONY: all
 all: $(BUILD)/hapair $(BUILD)/tools
 
 $(BUILD)/hapair: $(OBJECTS)
-	$(CC) $(ALL_L) $(LTO_L) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_L) $(LTO_L) -o $@ $^ $(LIBS)
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_C) -MMD -MP -c -o $@ $<
+	$(SAY) CC $<
+	$(Q)$(CC) $(ALL_C) -MMD -MP -c -o $@ $<
 
 # Tests and tools name the rooms that they link in their first 20 lines: "rooms: heartbeat/wire.c hapair/base/addr.c".
 # That a pure room's test links without the rest is itself a test.
@@ -92,7 +103,8 @@ SIM_SOURCES  := $(wildcard tests/sim/*.c)
 define program # $(1) source, $(2) program, $(3) further libraries
 $(2): $(1:%.c=$(OBJ)/%.o) $(call rooms_of,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_L) -o $$@ $$^ $$(LIBS) $(3)
+	$$(SAY) LINK $$@
+	$$(Q)$$(CC) $$(ALL_L) -o $$@ $$^ $$(LIBS) $(3)
 endef
 $(foreach s,$(UNIT_SOURCES),$(eval $(call program,$(s),$(s:tests/unit/%.c=$(BUILD)/tests/unit/%),-lcmocka)))
 $(foreach s,$(TOOL_SOURCES),$(eval $(call program,$(s),$(s:tests/tools/%.c=$(BUILD)/tests/tools/%),)))
