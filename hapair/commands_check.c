@@ -6,24 +6,12 @@
 
 #include <stdio.h>
 
-/* Reports into `report`; true when there was nothing to report. */
-static bool check(const struct invocation *invocation, struct config_report *report)
-{
-	struct config_sources *sources = config_sources_read(invocation->config, report);
-	size_t node;
-	struct config *config = sources ? config_read_here(sources, invocation->node, &node, report) : NULL;
-
-	if (config)
-		printf("%s: good, as node %s\n", invocation->config, config->nodes[node].name);
-	config_free(config);
-	config_sources_free(sources);
-	return config != NULL;
-}
-
 int command_check(const struct invocation *invocation, int argc, char **argv)
 {
 	struct config_report *report;
-	bool good;
+	struct config_sources *sources;
+	struct config *config = NULL;
+	size_t node;
 
 	if (argc != 1)
 		return invocation_usage(argv[0]);
@@ -32,8 +20,17 @@ int command_check(const struct invocation *invocation, int argc, char **argv)
 		fprintf(stderr, "hapair: out of memory\n");
 		return EXIT_FAILED;
 	}
-	good = check(invocation, report);
-	config_report_print(report, stderr);
+	sources = config_sources_read(invocation->config, report);
+	if (sources) /* as a start reads it */
+		config = config_read_here(sources, invocation->node, &node, report);
+	if (config)
+		printf("%s: good, as node %s\n", invocation->config, config->nodes[node].name);
+	else
+		config_report_print(report, stderr);
+	config_sources_free(sources);
 	config_report_free(report);
-	return good ? EXIT_DONE : EXIT_FAILED;
+	if (!config)
+		return EXIT_FAILED;
+	config_free(config);
+	return EXIT_DONE;
 }
