@@ -39,8 +39,10 @@
 _Static_assert(sizeof(struct memory) <= MEMORY_BYTES, "the memory of heartbeat does not fit");
 #define DESCRIPTORS_MAX 524288
 #define HEARTBEAT_STOPS SECONDS(5) /* bounds of the stages of a stop */
-#define WORK_STOPS      SECONDS(10)
-#define ADMIN_STOPS     SECONDS(3)
+#define PROXY_CLOSES                                                                                         \
+	MS(100) /* its half of the listening sockets; then ours: nobody is to wait in a queue that nobody reads */
+#define WORK_STOPS  SECONDS(10)
+#define ADMIN_STOPS SECONDS(3)
 
 enum phase {
 	PHASE_STARTING,
@@ -58,7 +60,7 @@ struct supervisor {
 	struct event *signals[4], *turn, *stage;
 	enum phase phase;
 	int status;
-	bool hurried;
+	bool hurried, deaf; /* while it stops */
 	struct generation *generation;
 	char *node, *state_dir;
 	int memory, run_lock, state_lock;
@@ -391,11 +393,9 @@ static void stop_advance(struct supervisor *s)
 		case PHASE_STOP_WORK:
 			if (s->processes[ROLE_HEARTBEAT].last_exit != 0)
 				s->status = EXIT_FAILED; /* no goodbye: the peer had to find out */
-			/* The proxy ends its own half; nobody is to wait in a queue that nobody reads. */
-			listeners_pause(s->generation->listeners);
 			order_stop(&s->processes[ROLE_PROXY]);
 			order_stop(&s->processes[ROLE_RUNNER]);
-			after(s->stage, WORK_STOPS);
+			after(s->stage, PROXY_CLOSES);
 			break;
 		case PHASE_STOP_ADMIN:
 			order_stop(&s->processes[ROLE_ADMIN]);
@@ -412,6 +412,12 @@ static void on_stage_over(evutil_socket_t fd, short what, void *ctx)
 {
 	struct supervisor *s = ctx;
 
+	if (s->phase == PHASE_STOP_WORK && !s->deaf) {
+		listeners_pause(s->generation->listeners);
+		s->deaf = true;
+		after(s->stage, WORK_STOPS);
+		return;
+	}
 	each_process(p, s) {
 		bool due = p->role == ROLE_HEARTBEAT || s->phase == PHASE_STOP_ADMIN ||
 			   (s->phase == PHASE_STOP_WORK && p->role != ROLE_ADMIN);

@@ -19,7 +19,7 @@ LAB_NOTIFY="active = $LAB/on-event  passive = $LAB/on-event  user = hapair" lab_
 # In the foreground of a background job, so that its exit status is ours to see.
 node_run() {
 	mkdir -p "$LAB/alpha"
-	lab_in alpha "$LAB_HAPAIR" -c "$LAB/hapair.conf" -n alpha -r "$LAB/alpha/run" -s "$LAB/alpha/state" run \
+	ip netns exec "$(lab_ns alpha)" "$LAB_HAPAIR" -c "$LAB/hapair.conf" -n alpha -r "$LAB/alpha/run" -s "$LAB/alpha/state" run \
 		>>"$LAB/alpha/log" 2>&1 </dev/null &
 	SUPERVISOR=$!
 	echo "$SUPERVISOR" >"$LAB/alpha/lab.pid"
@@ -65,7 +65,8 @@ for role in $ROLES; do
 	after=$(for other in $ROLES; do [ $other = $role ] || lab_pids alpha $other; done)
 	equal "the other roles live on" "$after" "$before"
 	took=$(sed -n "s/.*process $role: starting -> running: \([0-9]*\) ms after.*/\1/p" "$LAB/alpha/log" | tail -1)
-	within "$role was back" "$took" 100
+	# heartbeat has a lease to keep, also on a busy machine; what the others take is only told.
+	if [ $role = heartbeat ]; then within "$role was back" "$took" 50; else echo "  $role was back after $took ms"; fi
 done
 expect "the node is active after all that" lab_until 3 lab_is alpha active
 equal "each was restarted once" "$(lab_status alpha '[.processes[] | select(.role != "supervisor") | .restarts] | tostring')" "[1,1,1,1]"
