@@ -357,6 +357,12 @@ static bool remove_itself(struct world *w)
 	return true;
 }
 
+static bool fail_on_own_result(struct world *w)
+{
+	assert_null(w->last_owner);
+	return false;
+}
+
 static void a_target_may_be_removed_from_its_own_result(void **state)
 {
 	struct world *w = begin_world("HTTP/1.1 200 OK\r\n\r\n");
@@ -366,9 +372,10 @@ static void a_target_may_be_removed_from_its_own_result(void **state)
 	spec.interval = MS(1);
 	add(w, &spec);
 	wait_results(w, 1);
-	w->hook = NULL;
-	add(w, &spec); /* another one: only its results come */
-	wait_results(w, 4);
+	assert_ptr_equal(w->last_owner, w);
+	w->hook = fail_on_own_result;
+	w->target = checker_add(w->checker, &spec, NULL); /* another one: only its results come */
+	wait_results(w, 10);
 	end_world(w);
 }
 

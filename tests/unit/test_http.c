@@ -236,6 +236,32 @@ static void verdicts_do_not_depend_on_how_bytes_arrive(void **state)
 	}
 }
 
+/* The fast search must see at every place of its stride what the plain rule says of each byte. */
+static void every_byte_is_judged_alike_wherever_it_stands(void **state)
+{
+	for (unsigned b = 0; b < 256; b++) {
+		bool in_value = (b >= 0x20 && b != 0x7f) || b == '\t';
+		bool in_target = b > 0x20 && b < 0x7f && b != '#';
+
+		for (size_t at = 1; at < 40; at++) {
+			char text[256], filler[41];
+			struct http_request r;
+			int n;
+
+			memset(filler, 'x', 40);
+			filler[40] = 0;
+			n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "A: %s\r\n\r\n", filler);
+			text[16 + 9 + 3 + at] = (char)b;
+			if ((parse_request(&r, text, (size_t)n, NULL) == n) != in_value)
+				fail_msg("byte %02x at %zu of a value", b, at);
+			n = snprintf(text, sizeof text, "GET /%s HTTP/1.1\r\n" H "\r\n", filler);
+			text[4 + at] = (char)b;
+			if ((parse_request(&r, text, (size_t)n, NULL) == n) != in_target)
+				fail_msg("byte %02x at %zu of a target", b, at);
+		}
+	}
+}
+
 static void assert_part(const struct http_head *head, struct http_part part, const char *want)
 {
 	struct span got = http_text(head, part);
@@ -585,6 +611,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nasty_heads_get_their_verdict),
 		cmocka_unit_test(verdicts_do_not_depend_on_how_bytes_arrive),
+		cmocka_unit_test(every_byte_is_judged_alike_wherever_it_stands),
 		cmocka_unit_test(an_ordinary_request_is_understood),
 		cmocka_unit_test(an_absolute_target_names_host_path_and_query),
 		cmocka_unit_test(every_known_field_is_found_in_any_case),
