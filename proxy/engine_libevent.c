@@ -24,8 +24,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -254,6 +254,20 @@ static void try_send(struct io_stream *s)
 bool io_can_splice(const struct io_stream *from, const struct io_stream *to)
 {
 	return from->tls == NULL && to->tls == NULL;
+}
+
+bool io_splice_is_blocked(const struct io_stream *from)
+{
+	return from->splicing && from->pipe != NULL && from->pipe->filled > 0;
+}
+
+uint64_t io_acknowledged(const struct io_stream *s)
+{
+	struct tcp_info info = {0};
+	socklen_t n = sizeof(info);
+	if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
+		return 0;
+	return info.tcpi_bytes_acked;
 }
 
 void io_splice(struct io_stream *from, struct io_stream *to, size_t max)

@@ -128,6 +128,10 @@ void io_send_end(struct io_stream *stream);
 /* Both plain (io_can_splice()). Moves up to `max` bytes; completes on `from` as soon as any are through. */
 void io_splice(struct io_stream *from, struct io_stream *to, size_t max);
 bool io_can_splice(const struct io_stream *from, const struct io_stream *to);
+/* A splice from this source is in flight and waits for its target, not for more bytes. */
+bool io_splice_is_blocked(const struct io_stream *from);
+/* Bytes that the peer has acknowledged since the connection began: does a slow reader read at all? One system call; 0: not known. */
+uint64_t io_acknowledged(const struct io_stream *stream);
 
 enum io_close_how {
 	IO_CLOSE, /* what was sent still arrives */

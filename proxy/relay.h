@@ -54,7 +54,7 @@ void relay_done(struct relay *relay);
 /* Waits for the target to take bytes (not for the source to give some). */
 static inline bool relay_is_blocked(const struct relay *relay)
 {
-	return relay->active && relay->sending;
+	return relay->active && (relay->sending || io_splice_is_blocked(relay->from));
 }
 
 #endif

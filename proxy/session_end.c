@@ -144,6 +144,17 @@ void session_exchange_end(struct session *s, bool reusable)
 
 /* --- too late -------------------------------------------------------------------------------------------- */
 
+/* The kernel's buffers are large: a client on a thin line takes minutes between two of our sends, but it reads. */
+static bool still_reads(struct session *s)
+{
+	uint64_t acknowledged = io_acknowledged(&s->client);
+	if (acknowledged == s->acknowledged)
+		return false;
+	s->acknowledged = acknowledged;
+	deadline(s, listen_of(s)->idle_timeout);
+	return true;
+}
+
 void session_on_deadline(struct wheel_timer *timer)
 {
 	struct session *s = list_entry(timer, struct session, timer);
@@ -170,6 +181,8 @@ void session_on_deadline(struct wheel_timer *timer)
 			session_fail(s, 504, "no response in time", "");
 		return;
 	case SESSION_RESPONDING:
+		if (relay_is_blocked(&s->to_client) && still_reads(s))
+			return;
 		if (!relay_is_blocked(&s->to_client)) {
 			server_count_failure(s->server);
 			worker_complain(s->worker, "pool %s, server %s: the response stopped in its middle",

@@ -41,6 +41,7 @@ struct session {
 	struct span body;   /* in `in`: the part of the body that goes with the head */
 	uint32_t body_used; /* of `in` for it */
 	uint32_t lingered;
+	uint64_t acknowledged; /* by the client, when it was last suspected of not reading */
 	uint16_t status;
 	uint16_t tried[BALANCE_TRIED_MAX];
 	uint8_t n_tried;

@@ -2,7 +2,7 @@
 /*
  * say: speaks bytes to a TCP port of 127.0.0.1 and prints what comes back, for tests that need exact bytes at exact moments.
  *
- *	say PORT STEP...
+ *	say [ADDRESS:]PORT STEP...
  *
  * A step is text to send, with \r \n \t \\ \xHH, or one of
  *	@MS    wait so many milliseconds (and go on receiving)
@@ -128,7 +128,12 @@ int main(int argc, char **argv)
 	static const int on = 1;
 	if (argc < 2)
 		return 2;
-	to.sin_port = htons((uint16_t)atoi(argv[1]));
+	char *port = strchr(argv[1], ':');
+	if (port != NULL)
+		*port++ = '\0';
+	if (port != NULL && inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
+		return 2;
+	to.sin_port = htons((uint16_t)atoi(port != NULL ? port : argv[1]));
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
