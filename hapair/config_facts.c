@@ -250,6 +250,8 @@ static void print_change(FILE *to, const struct config_fact *old, const struct c
 {
 	const struct config_fact *any = old ? old : new;
 
+	if (old && new && !*any->key)
+		return; /* the block is in both */
 	if (!*any->key)
 		fprintf(to, "%s: %s\n", any->subject, old ? "removed" : "added");
 	else if (!old)
