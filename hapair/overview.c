@@ -113,7 +113,7 @@ static void print_table(FILE *to, const char *title, const json_t *rows, const s
 }
 
 static const struct column vip_columns[] = {
-	{"address", "address", false}, {"interface", "interface", false}, {"held here", "held", true},
+	{"address", "address", false}, {"interface", "interface", false}, {"held here", "held", false},
 	{"holder", "holder", false},   {"age, ms", "age_ms", false},      {NULL, NULL, false},
 };
 static const struct column link_columns[] = {

@@ -218,16 +218,19 @@ static void print_vips(const json_t *status, struct out *out)
 static void print_fence(const json_t *status, struct out *out)
 {
 	const json_t *fence = json_object_get(status, "fence");
+	json_int_t left = json_integer_value(json_object_get(fence, "left_ms"));
 
 	if (!json_is_object(fence))
 		return;
+	if (json_is_false(json_object_get(fence, "in_force")))
+		fprintf(out->to, "    fence not in force: only the address's lifetime guards");
+	else if (left > 0)
+		fprintf(out->to, "    fence open for %" JSON_INTEGER_FORMAT " ms more", left);
+	else
+		fprintf(out->to, "    fence closed");
 	fprintf(out->to,
-		"    fence %s, %" JSON_INTEGER_FORMAT " ms left, %" JSON_INTEGER_FORMAT
-		" lapses; heartbeat %s, at most %" JSON_INTEGER_FORMAT " us late\n",
-		json_is_true(json_object_get(fence, "in_force"))
-			? "in force"
-			: "not in force: only the address's lifetime guards",
-		json_integer_value(json_object_get(fence, "left_ms")),
+		", lapsed %" JSON_INTEGER_FORMAT " times; heartbeat %s, at most %" JSON_INTEGER_FORMAT
+		" us late\n",
 		json_integer_value(json_object_get(fence, "lapses")),
 		json_is_true(json_object_get(fence, "realtime")) ? "real-time" : "without real-time priority",
 		json_integer_value(json_object_get(fence, "lateness_max_us")));

@@ -33,7 +33,7 @@ static const char whole[] =
 	"virtual addresses\n"
 	"    address       interface  here  holder  reported\n"
 	"    10.0.0.50/24  eth0       held  alpha   100 ms ago\n"
-	"    fence in force, 120 ms left, 1 lapses; heartbeat real-time, at most 620 us late\n"
+	"    fence open for 120 ms more, lapsed 1 times; heartbeat real-time, at most 620 us late\n"
 	"\n"
 	"peer  (as of 100 ms ago)\n"
 	"    beta: passive, same configuration\n"
