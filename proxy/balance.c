@@ -292,10 +292,15 @@ static int pick_by_hash(const struct candidates *c, uint64_t client)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct balance_server *server = &c->servers[i];
 		uint64_t cost, weight = weight_of(server);
+		uint32_t u;
 
 		if (!may_take(c, i))
 			continue;
-		cost = minus_log2((uint32_t)(mix(client ^ server->key) >> 32) | 1);
+		u = (uint32_t)(mix(client ^ server->key) >> 32) | 1;
+		/* -log2(x) > 1 - x: most lose already by this, without a look into the table. */
+		if (best >= 0 && (-(uint64_t)u & UINT32_MAX) / 2 * best_weight >= best_cost * weight)
+			continue;
+		cost = minus_log2(u);
 		if (best >= 0 && cost * best_weight >= best_cost * weight)
 			continue;
 		if (within_bound(active_of(server), weight, &load)) {
