@@ -77,13 +77,15 @@ static bool belongs_text(const char *key, bool is_block, char out[128])
 	return n > 0;
 }
 
-static void report_unknown(struct build *b, const struct config_item *parent, enum config_block_id id,
+static void report_unknown(struct build *b, struct config_item *parent, enum config_block_id id,
 			   const struct config_item *item)
 {
 	const char *word = item->words[0].text;
 	struct config_guess guess = {.word = word};
 	char hint[128], text[96];
 
+	/* What seems to be missing may be this very word. */
+	parent->muddled = true;
 	if (item->words[0].bad)
 		return;
 	const struct config_option *key = config_option_find(id, word);
@@ -243,7 +245,7 @@ static void set_defaults(struct build *b, enum config_block_id id, void *object)
 			config_set_default(&b->setter, &config_options[i], object);
 }
 
-static void read_key(struct build *b, enum config_block_id id, const struct config_item *parent,
+static void read_key(struct build *b, enum config_block_id id, struct config_item *parent,
 		     struct config_item *item, void *object, const struct config_item **seen)
 {
 	const struct config_option *option = config_option_find(id, item->words[0].text);
@@ -269,7 +271,7 @@ static void read_key(struct build *b, enum config_block_id id, const struct conf
 }
 
 /* Everything in the block but the inside of its blocks. */
-static void read_keys(struct build *b, enum config_block_id id, const struct config_item *item, void *object)
+static void read_keys(struct build *b, enum config_block_id id, struct config_item *item, void *object)
 {
 	const struct config_item *seen[OPTIONS_MAX] = {0};
 	char text[96];
@@ -285,12 +287,12 @@ static void read_keys(struct build *b, enum config_block_id id, const struct con
 		else if (!block->supported)
 			REPORT(b, child, "%s is not supported yet", block->type);
 	}
-	for (size_t i = 0; i < config_option_count; i++)
+	for (size_t i = 0; i < config_option_count && !item->muddled; i++)
 		if (config_options[i].block == id && config_options[i].required && !seen[i])
 			REPORT(b, item, "%s lacks %s = ...", block_text(item, text), config_options[i].key);
 }
 
-static void read_block(struct build *b, enum config_block_id id, const struct config_item *item, void *object)
+static void read_block(struct build *b, enum config_block_id id, struct config_item *item, void *object)
 {
 	set_defaults(b, id, object);
 	if (item)
@@ -319,7 +321,7 @@ static void read_cluster(struct build *b, struct config_item *file)
 	read_block(b, BLOCK_CLUSTER, item, cluster);
 	if (item)
 		children_of(b, item, BLOCK_WITNESS); /* for its label; the block itself is refused */
-	else
+	else if (!file->muddled)
 		config_report_add(b->report, b->memory->main_file, 1, "there is no cluster NAME { ... }");
 }
 
@@ -340,7 +342,7 @@ static void read_nodes(struct build *b, struct config_item *file)
 	check_names(b, nodes);
 	if (nodes.n)
 		qsort(nodes.items, nodes.n, sizeof *nodes.items, by_node_name);
-	else
+	else if (!file->muddled)
 		config_report_add(b->report, b->memory->main_file, 1, "there is no node NAME { ... }");
 	remember(b, BLOCK_NODE, nodes);
 	b->config->nodes = ARENA_ARRAY(b->arena, struct config_node, nodes.n);
@@ -414,7 +416,7 @@ static void read_pool(struct build *b, struct config_item *item, struct config_p
 	read_block(b, BLOCK_POOL, item, pool);
 	read_check(b, item, pool);
 	check_names(b, servers);
-	if (servers.n == 0)
+	if (servers.n == 0 && !item->muddled)
 		REPORT(b, item, "%s has no server NAME { ... }", block_text(item, text));
 	remember(b, BLOCK_SERVER, servers);
 	pool->servers = ARENA_ARRAY(b->arena, struct config_server, servers.n);
@@ -482,6 +484,7 @@ struct config *config_build(struct config_item *tree, const char *main_file, str
 	memory->main_file = arena_text(arena, span_of(main_file));
 	config->arena = memory;
 	read_keys(&b, BLOCK_FILE, tree, config);
+	memory->muddled = tree->muddled;
 	read_cluster(&b, tree);
 	read_nodes(&b, tree);
 	read_vips(&b, tree);

@@ -22,7 +22,7 @@ struct config_memory {
 			*items; /* in the order of the model; servers and routes through all their parents */
 		size_t n;
 	} blocks[BLOCK_COUNT];
-	bool whole; /* there was no mistake */
+	bool muddled; /* the file itself: something in it could not be read, see struct config_item */
 };
 
 /*

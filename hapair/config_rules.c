@@ -170,14 +170,15 @@ static void check_nodes(const struct rules *r)
 	for (size_t node = 0; node < config->n_nodes; node++) {
 		for (size_t link = 0; link < config->nodes[node].n_links; link++)
 			check_link(r, node, link);
-		if (config->n_nodes == 2 && !config_key_of(config, BLOCK_NODE, node, "link"))
+		if (config->n_nodes == 2 && !config_key_of(config, BLOCK_NODE, node, "link") &&
+		    !config_item_of(config, BLOCK_NODE, node)->muddled)
 			REPORT_AT(r, word_of_block(r, BLOCK_NODE, node),
 				  "node %s lacks link = { ADDRESS:PORT }", config->nodes[node].name);
 	}
 	if (config->n_nodes != 2)
 		return;
 	check_link_pairs(r);
-	if (config_memory_of(config)->blocks[BLOCK_VIP].n == 0) {
+	if (config_memory_of(config)->blocks[BLOCK_VIP].n == 0 && !config_memory_of(config)->muddled) {
 		const struct config_word *first = word_of_block(r, BLOCK_NODE, 0),
 					 *second = word_of_block(r, BLOCK_NODE, 1);
 		REPORT_AT(r, second->line > first->line ? first : second,
@@ -414,7 +415,7 @@ static void check_tls(const struct rules *r, size_t index)
 	for (size_t i = 0; i < listen->n_binds; i++) {
 		if (!listen->binds[i].tls)
 			continue;
-		if (!tls && !wanted)
+		if (!tls && !wanted && !config_item_of(r->config, BLOCK_LISTEN, index)->muddled)
 			REPORT_AT(r, word_of_element(r, BLOCK_LISTEN, index, "bind", i),
 				  "listen %s lacks tls { certificate = ... } for this bind", listen->name);
 		wanted = true;
@@ -450,7 +451,7 @@ static void check_routes(const struct rules *r, const struct config_listen *list
 		if (listen->mode == MODE_TCP)
 			REPORT_AT(r, &item->words[0], "a route needs mode = http; listen %s has mode = tcp",
 				  listen->name);
-		else if (!was_given(item, "host") && !was_given(item, "path"))
+		else if (!was_given(item, "host") && !was_given(item, "path") && !item->muddled)
 			REPORT_AT(r, &item->words[0],
 				  "a route needs host or path; for all the rest there is pool = ... of the "
 				  "listen");
@@ -478,7 +479,7 @@ static void check_listens(const struct rules *r)
 		if (good(item, "mode"))
 			check_routes(r, listen, route);
 		route += listen->n_routes;
-		if (was_given(item, "pool") || !good(item, "mode"))
+		if (was_given(item, "pool") || !good(item, "mode") || item->muddled)
 			continue;
 		if (listen->mode == MODE_TCP)
 			REPORT_AT(r, &item->words[0],

@@ -15,8 +15,11 @@
 #include "hapair/config_lex.h"
 #include "hapair/config_options.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WORDS_MAX 64 /* that are looked at together; no item has so many */
 
 /* One file at work, and those that include it. */
 struct unit {
@@ -39,7 +42,7 @@ struct open_block {
 	const struct open_block *parent;
 	const struct unit *unit; /* that opened it, and must close it */
 	enum config_block_id id; /* BLOCK_COUNT: unknown */
-	const struct config_item *item;
+	struct config_item *item;
 	struct config_item **tail;
 	unsigned depth;
 };
@@ -48,12 +51,12 @@ static void parse_items(struct parser *p, struct unit *u, struct open_block *blo
 
 /* Words. */
 
-/* How many words stand at the current place. */
+/* How many words stand at the current place; those after so many are somebody else's mistake. */
 static size_t count_words(const struct config_token *at)
 {
 	size_t n = 0;
 
-	while (at[n].mark == MARK_WORD)
+	while (n < WORDS_MAX && at[n].mark == MARK_WORD)
 		n++;
 	return n;
 }
@@ -90,13 +93,19 @@ static struct config_item *add_item(struct parser *p, struct open_block *block, 
 	return item;
 }
 
-static void unexpected(struct parser *p, const struct unit *u, const struct config_token *token,
-		       const char *after)
+/* A mistake by which some of the block is lost. */
+__attribute__((format(printf, 5, 6))) static void complain(struct parser *p, const struct unit *u,
+							   struct open_block *block, unsigned line,
+							   const char *format, ...)
 {
-	char text[80];
+	char text[400];
+	va_list args;
 
-	config_report_add(p->report, u->file, token->line, "unexpected %s%s", config_token_text(token, text),
-			  after);
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	config_report_add(p->report, u->file, line, "%s", text);
+	block->item->muddled = true;
 }
 
 /* Values. */
@@ -153,7 +162,9 @@ static bool parse_list(struct parser *p, struct unit *u, struct elements *list)
 		if (n) {
 			add_element(p, list, first, n);
 		} else if (good) {
-			unexpected(p, u, u->at, " in a list; an element is missing before it");
+			config_report_add(p->report, u->file, u->at->line,
+					  "unexpected \"%s\" in a list; an element is missing before it",
+					  u->at->mark == MARK_COMMA ? "," : "}");
 			good = false;
 		}
 		if ((u->at++)->mark == MARK_CLOSE)
@@ -192,14 +203,21 @@ static bool skip_surplus(struct parser *p, struct unit *u, const struct config_w
 	return true;
 }
 
+/* After `key =` at the end of a line: is this not its value, but the next item? */
+static bool begins_item(const struct config_token *at)
+{
+	size_t n = count_words(at);
+
+	return at[1].mark == MARK_EQUALS || (at[n].mark == MARK_OPEN && config_block_find(at->word.text));
+}
+
 /* At what should be a value. */
 static void parse_value(struct parser *p, struct unit *u, struct config_item *item)
 {
 	struct elements list = {0};
 	const struct config_word *key = &item->words[0];
 
-	/* `key =` at the end of its line, with another item below. */
-	bool missing = u->at->mark == MARK_WORD && u->at[1].mark == MARK_EQUALS && u->at->line != key->line;
+	bool missing = u->at->mark == MARK_WORD && u->at->line != key->line && begins_item(u->at);
 	if (missing || (u->at->mark != MARK_WORD && u->at->mark != MARK_OPEN)) {
 		config_report_add(p->report, key->file, key->line, "%.64s has no value", key->text);
 		item->bad = true;
@@ -260,17 +278,18 @@ static void parse_include(struct parser *p, struct unit *u, struct open_block *b
 	const struct config_token *include = u->at++;
 
 	if (u->at->mark != MARK_WORD || u->at->line != include->line) {
-		config_report_add(p->report, u->file, include->line, "include needs the name of a file");
+		complain(p, u, block, include->line, "include needs the name of a file");
 		return;
 	}
 	const struct config_token *path = u->at++;
-	if (path->word.bad)
+	if (path->word.bad) {
+		block->item->muddled = true;
 		return;
+	}
 	const struct config_text *text = p->input->file(p->input->ctx, u->text, path->word.text);
 	const char *error = include_error(u, text);
 	if (error)
-		config_report_add(p->report, u->file, path->line, "cannot include %.256s: %s", text->name,
-				  error);
+		complain(p, u, block, path->line, "cannot include %.256s: %s", text->name, error);
 	else
 		parse_file(p, u, text, block);
 }
@@ -278,24 +297,26 @@ static void parse_include(struct parser *p, struct unit *u, struct open_block *b
 /* Items. */
 
 /* n words that neither "=" nor "{" follows. */
-static void report_loose(struct parser *p, const struct unit *u, const struct config_token *first, size_t n)
+static void take_loose(struct parser *p, struct unit *u, struct open_block *block, size_t n)
 {
+	const struct config_token *first = u->at;
 	bool all_bad = true;
 	char text[80];
 
+	u->at += n;
 	for (size_t i = 0; i < n; i++)
 		all_bad &= first[i].word.bad;
+	block->item->muddled = true;
 	if (all_bad)
 		return;
 	const struct config_block *type = config_block_find(first->word.text);
 	config_token_text(first, text);
 	if (type && (n > 1 || !type->label))
-		config_report_add(p->report, u->file, first->line, "block %s lacks its { }", text);
+		complain(p, u, block, first->line, "block %s lacks its { }", text);
 	else if (n > 1)
-		config_report_add(p->report, u->file, first->line, "%s is followed by neither = nor {", text);
+		complain(p, u, block, first->line, "%s is followed by neither = nor {", text);
 	else
-		config_report_add(p->report, u->file, first->line,
-				  "%s stands alone; = and a value are missing", text);
+		complain(p, u, block, first->line, "%s stands alone; = and a value are missing", text);
 }
 
 /* At n words and "=". */
@@ -306,8 +327,7 @@ static void parse_key(struct parser *p, struct unit *u, struct open_block *block
 	u->at += n + 1;
 	if (n > 1) {
 		/* `drain timeout = 5m`: which of them is the key is not ours to say. */
-		config_report_add(p->report, u->file, first->line,
-				  "a key is one word; %zu stand before =", n);
+		complain(p, u, block, first->line, "a key is one word; %zu stand before =", n);
 		struct config_item *aside = arena_alloc(p->arena, sizeof *aside);
 		aside->words = copy_words(p, first + n - 1, 1);
 		aside->n_words = 1;
@@ -326,18 +346,17 @@ static void parse_block(struct parser *p, struct unit *u, struct open_block *blo
 
 	u->at += n + 1;
 	if (n == 0)
-		unexpected(p, u, first, "; the type of a block stands before it");
+		complain(p, u, block, first->line, "unexpected \"{\"; the type of a block stands before it");
 	else
 		item = add_item(p, block, first, n);
 	item->is_block = true;
 	struct open_block inner = {
-		.parent = block, .unit = u, .tail = &item->children, .depth = block->depth + 1};
+		.parent = block, .unit = u, .item = item, .tail = &item->children, .depth = block->depth + 1};
 	const struct config_block *type = n ? config_block_find(first->word.text) : NULL;
 	inner.id = type ? type->id : BLOCK_COUNT;
 	if (inner.depth == CONFIG_BLOCK_DEPTH) {
-		config_report_add(p->report, u->file, first->line, "blocks are nested too deeply");
-		/* Goes on, but flat: the items are thrown away and their braces are balanced by the counter.
-		 */
+		complain(p, u, &inner, first->line, "blocks are nested too deeply");
+		/* Goes on, but flat: the items are thrown away, the counter balances their braces. */
 		for (unsigned open = 1; open && u->at->mark != MARK_END; u->at++)
 			open += u->at->mark == MARK_OPEN ? 1u : u->at->mark == MARK_CLOSE ? -1u : 0;
 		return;
@@ -351,12 +370,10 @@ static void parse_block(struct parser *p, struct unit *u, struct open_block *blo
 			snprintf(text, sizeof text, "%.30s%s%.40s", item->words[0].text, n > 1 ? " " : "",
 				 n > 1 ? item->words[1].text : "");
 		if (u->at->mark == MARK_END)
-			config_report_add(p->report, u->file, first->line,
-					  "%s is not closed: its } is missing", text);
+			complain(p, u, &inner, first->line, "%s is not closed: its } is missing", text);
 		else
-			config_report_add(p->report, u->file, first->line,
-					  "%s is not closed: its } is missing before line %u", text,
-					  u->at->line);
+			complain(p, u, &inner, first->line,
+				 "%s is not closed: its } is missing before line %u", text, u->at->line);
 		p->forgiven++;
 	}
 }
@@ -387,63 +404,69 @@ static bool block_below(const struct config_token *at, size_t n)
 	return false;
 }
 
+/* n words, the first `line` of them on one line, and "=". */
+static void take_equals(struct parser *p, struct unit *u, struct open_block *block, size_t n, size_t line)
+{
+	if (line < n) {
+		take_loose(p, u, block, line);
+	} else if (n) {
+		parse_key(p, u, block, n);
+	} else {
+		complain(p, u, block, u->at->line, "unexpected \"=\"; a key stands before it");
+		u->at++;
+		if (u->at->mark == MARK_WORD && u->at->line == u->at[-1].line)
+			u->at++;
+	}
+}
+
+/* A comma or a brace that belongs to nobody. */
+static void take_stray(struct parser *p, struct unit *u, struct open_block *block)
+{
+	bool brace = u->at->mark == MARK_CLOSE;
+
+	if (brace && p->forgiven)
+		p->forgiven--;
+	else if (brace)
+		complain(p, u, block, u->at->line, "unexpected \"}\"; no block is open here");
+	else
+		complain(p, u, block, u->at->line, "unexpected \",\"");
+	u->at++;
+}
+
+static bool is_include(const struct config_token *at, size_t n)
+{
+	return n && !at->word.quoted && strcmp(at->word.text, "include") == 0 &&
+	       !(n == 1 && at[1].mark == MARK_EQUALS);
+}
+
+/* Up to what ends the block: its brace, the end of the file, or a block that does not belong in it. */
 static void parse_items(struct parser *p, struct unit *u, struct open_block *block)
 {
 	for (;;) {
 		size_t n = count_words(u->at);
 		size_t line = line_length(u->at, n);
-		const struct config_token *after = u->at + n;
+		enum config_mark after = u->at[n].mark;
 
-		if (n && u->at->word.quoted == false && strcmp(u->at->word.text, "include") == 0 &&
-		    !(n == 1 && after->mark == MARK_EQUALS)) {
+		if (is_include(u->at, n)) {
 			parse_include(p, u, block);
-			continue;
-		}
-		switch (after->mark) {
-		case MARK_EQUALS:
-			if (line < n) {
-				report_loose(p, u, u->at, line);
-				u->at += line;
-			} else if (n) {
-				parse_key(p, u, block, n);
-			} else {
-				unexpected(p, u, after, "; a key stands before it");
-				u->at++;
-				if (u->at->mark == MARK_WORD && u->at->line == u->at[-1].line)
-					u->at++;
-			}
-			break;
-		case MARK_OPEN:
-			if (block_below(u->at, n)) {
-				report_loose(p, u, u->at, line);
-				u->at += line;
-			} else if (is_intruder(u, block, n)) {
+		} else if (after == MARK_EQUALS) {
+			take_equals(p, u, block, n, line);
+		} else if (after == MARK_OPEN) {
+			if (block_below(u->at, n))
+				take_loose(p, u, block, line);
+			else if (is_intruder(u, block, n))
 				return;
-			} else {
-				parse_block(p, u, block, n);
-			}
-			break;
-		case MARK_COMMA:
-		case MARK_CLOSE:
-		case MARK_END:
-		case MARK_WORD:
-			if (n) {
-				report_loose(p, u, u->at, line);
-				u->at += line;
-				/* The comma goes with the words that it stood between. */
-				if (u->at->mark == MARK_COMMA)
-					u->at++;
-				break;
-			}
-			if (after->mark == MARK_END || (after->mark == MARK_CLOSE && block->unit == u))
-				return;
-			if (after->mark == MARK_CLOSE && p->forgiven)
-				p->forgiven--;
 			else
-				unexpected(p, u, after,
-					   after->mark == MARK_CLOSE ? "; no block is open here" : "");
-			u->at++;
-			break;
+				parse_block(p, u, block, n);
+		} else if (n) {
+			take_loose(p, u, block, line);
+			/* A comma goes with the words that it stood between. */
+			if (u->at->mark == MARK_COMMA)
+				u->at++;
+		} else if (after == MARK_END || (after == MARK_CLOSE && block->unit == u)) {
+			return;
+		} else {
+			take_stray(p, u, block);
 		}
 	}
 }
@@ -453,7 +476,7 @@ struct config_item *config_tree_parse(const struct config_input *input, const st
 {
 	struct parser p = {.input = input, .arena = arena, .report = report};
 	struct config_item *root = arena_alloc(arena, sizeof *root);
-	struct open_block file = {.id = BLOCK_FILE, .tail = &root->children};
+	struct open_block file = {.id = BLOCK_FILE, .item = root, .tail = &root->children};
 
 	root->is_block = true;
 	parse_file(&p, NULL, main, &file);

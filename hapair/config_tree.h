@@ -56,8 +56,9 @@ struct config_item {
 	const struct config_word *words; /* a key; or the type and labels of a block */
 	size_t n_words;                  /* at least 1 */
 	bool is_block;
-	bool is_list;                    /* of a key: the value stood in braces */
-	bool bad;                        /* reported already: the value means nothing */
+	bool is_list; /* of a key: the value stood in braces */
+	bool bad;     /* reported already: the value, or the label, means nothing */
+	bool muddled; /* a block: something in it could not be read; what seems to be missing may be there */
 	struct config_element *elements; /* of a key: the value; one word is one element of one word */
 	size_t n_elements;
 	struct config_item *children; /* of a block, in order */

@@ -68,7 +68,7 @@ const char *config_duration_parse(const char *text, nanos *ret)
 	const char *why = take_digits(text, &value, &unit);
 
 	if (why)
-		return "not a duration such as 50ms, 5s, 2m or 1h";
+		return is_digit(*text) ? "too long" : "not a duration such as 50ms, 5s, 2m or 1h";
 	if (!*unit)
 		return "a duration needs a unit: ms, s, m or h";
 	for (size_t i = 0; i < N_UNITS; i++) {
@@ -104,7 +104,7 @@ const char *config_size_parse(const char *text, uint64_t *ret)
 	const char *why = take_digits(text, &value, &unit);
 
 	if (why)
-		return "not a size such as 512, 16K or 1M";
+		return is_digit(*text) ? why : "not a size such as 512, 16K or 1M";
 	unsigned shift = 0;
 	if (*unit) {
 		const char *known = strchr(size_units, *unit);
