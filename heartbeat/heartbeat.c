@@ -555,7 +555,7 @@ static void take_secret(struct heartbeat *hb, int fd)
 		if (open_mac(hb))
 			log_fatal("out of memory");
 		mac_free(old);
-		log_info("signs with key %u, accepts %zu", (unsigned)secret.keys[0].id, secret.n);
+		log_debug("signs with key %u, accepts %zu", (unsigned)secret.keys[0].id, secret.n);
 	} else {
 		hb->secret = secret;
 		hb->has_secret = true;

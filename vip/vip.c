@@ -233,6 +233,7 @@ static void port_news(struct vips *vips, size_t i, const struct watch_link *link
 	struct port *port = &vips->ports[i];
 	const char *before = link_fault(&port->link), *after;
 	bool same_index = port->link.index == (link->present ? link->index : 0);
+	bool same_mac = memcmp(port->link.mac, link->mac, sizeof(link->mac)) == 0;
 
 	if (!same_index)
 		port_close_sockets(vips, port);
@@ -253,6 +254,9 @@ static void port_news(struct vips *vips, size_t i, const struct watch_link *link
 		set_addresses(vips);
 		port_open_sockets(vips, i);
 	}
+	/* Another MAC, or another switch behind the cable: what neighbours know is old. */
+	if (vips->held && !after && (before || !same_mac))
+		announce_start(&vips->schedule, clock_now());
 	if (vips->set && before != after)
 		tell(vips, after ? VIP_LINK_DOWN : VIP_LINK_UP, port->link.name, after ? after : "");
 }
@@ -577,10 +581,8 @@ static void look_again(struct vips *vips)
 }
 
 /* The thread tries four times a second; people are told once a minute. */
-static void report_address_error(struct vips *vips, nanos now)
+static void report_address_error(struct vips *vips, int error, nanos now)
 {
-	int error = address_error(vips->book);
-
 	if (!error || (error == vips->told_error && now - vips->told_at < SECONDS(60)))
 		return;
 	vips->told_error = error;
@@ -605,7 +607,7 @@ void vip_turn(struct vips *vips, nanos now)
 		return;
 	}
 	announce_what_is_due(vips, now);
-	report_address_error(vips, now);
+	report_address_error(vips, address_error(vips->book), now);
 }
 
 /* --- holding --- */
@@ -658,7 +660,7 @@ int vip_claim(struct vips *vips, nanos until)
 	announce_start(&vips->schedule, clock_now());
 	announce_what_is_due(vips, clock_now());
 	if (address_error) /* of one of several; the thread tries again */
-		tell_error(vips, VIP_ADDRESS_FAILED, "", address_error);
+		report_address_error(vips, address_error, clock_now());
 	report_answers(vips);
 	vips->probed = 0;
 	return 0;
