@@ -102,7 +102,10 @@ static nanos silence_threshold(const struct heart *h)
 
 static bool silent(const struct heart *h, nanos now)
 {
-	return nobody_there(h) || detect_quiet(&h->detect, now) >= silence_threshold(h);
+	if (nobody_there(h))
+		return true;
+	/* The peer was heard to hold and does not let go: it may be deaf, and then this node is the one that must. */
+	return !h->split && detect_quiet(&h->detect, now) >= silence_threshold(h);
 }
 
 /* The instant from which a claim on silence is right, if it stays silent. */
@@ -163,6 +166,8 @@ static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 		h->promised = later(h->promised, now + h->terms.dead);
 	if (!can_serve(h))
 		h->not_before = later(h->not_before, now + h->terms.dead);
+	/* Where nobody watched for a while, the wait for silence has begun anew. */
+	h->not_before = later(h->not_before, h->detect.quiet_since + wait_for_peer(h));
 	return later(later(h->not_before, h->promised) - now, 0);
 }
 
@@ -299,7 +304,8 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 		push(out, HEART_CLOSE);
 	/* A stall with nobody else there: the claim that follows at once keeps the connections. */
 	if (!comes_back) {
-		push(out, HEART_RELEASE);
+		if (!PLANTED(PLANT_RELEASE_UNCLOSED))
+			push(out, HEART_RELEASE);
 		h->retry_after = now + h->terms.dead;
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {
@@ -371,25 +377,31 @@ static void shorten(struct heart *h, nanos until, const char *why, nanos now, st
 	apply(h, ELECTION_LAPSED, 0, why, now, out);
 }
 
-/* The peer was heard: what it granted counts from now on, and what silence gave does not. */
+/*
+ * The peer was heard: what it granted counts from now on, and the lease from silence ends with the silence. Before it does, the
+ * peer gets a moment to answer, so that a peer that only slept does not cost the VIP: half of the time for which it said
+ * that it claims nothing, at most an interval. That the message was under way for less than that half is assumed here.
+ */
 static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {
-	nanos until;
+	nanos until = later(h->granted, h->grace);
 
-	h->granted = later(h->granted, h->offer);
 	if (nobody_there(h))
 		return;
-	if (h->on_silence && !PLANTED(PLANT_SILENCE_KEPT)) {
+	if (h->on_silence && h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
 		h->on_silence = false;
-		until = h->granted;
-		/* A peer that asks too grants nothing; that is decided within two intervals. */
-		if (h->peer.flags & WIRE_ASKS)
-			until = later(until, now + SPLIT_INTERVALS * h->terms.interval);
 		shorten(h, until, "the peer is heard again and may claim: it has not heard this node", now,
 			out);
 	}
 	if (h->state == NODE_ACTIVE && h->granted > h->fence_end)
 		extend(h, h->granted, now, out);
+}
+
+static nanos grace_of(const struct heart *h, const struct wire_message *m, nanos longest, nanos at)
+{
+	if (m->flags & WIRE_ASKS)
+		return at + SPLIT_INTERVALS * h->terms.interval;
+	return at + (m->hold == WIRE_FOREVER ? longest : sooner(m->hold / 2, longest));
 }
 
 /* Deciding */
@@ -552,6 +564,16 @@ static void compare_configuration(struct heart *h, struct heart_actions *out)
 	h->config_differs = differs;
 }
 
+/* Strangers tell it too: an epoch that is skipped does no harm, one that is used twice might. */
+static void learn_epoch(struct heart *h, uint64_t epoch, struct heart_actions *out)
+{
+	if (epoch <= h->epoch_seen)
+		return;
+	h->epoch_seen = epoch;
+	if (epoch > h->epoch)
+		push(out, HEART_EPOCH)->epoch = epoch;
+}
+
 static void note_peer(struct heart *h, const struct wire_message *m, enum detect_verdict verdict, nanos at,
 		      struct heart_actions *out)
 {
@@ -560,8 +582,7 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	bool first = verdict == DETECT_NEW_BOOT;
 
 	h->peer = *m;
-	if (m->epoch > h->epoch_seen)
-		h->epoch_seen = m->epoch;
+	learn_epoch(h, m->epoch, out);
 	if (first || h->peer_lost)
 		note(h, HEART_PEER_SEEN,
 		     first ? "a new life of the peer is heard" : "the peer is heard again", out);
@@ -624,51 +645,33 @@ static void hear(struct heart *h, unsigned link, const struct wire_message *m, e
 		note(h, HEART_LINK_UP, "a heartbeat came", out);
 		out->list[out->n - 1].link = link;
 	}
-	if (verdict != DETECT_OLD) {
-		note_peer(h, m, verdict, at, out);
-		h->offer = offer_of(h, m, at);
-	}
+	if (verdict != DETECT_OLD || h->grace == 0)
+		h->grace = grace_of(h, m, h->terms.interval, at);
+	if (verdict == DETECT_OLD)
+		return;
+	note_peer(h, m, verdict, at, out);
+	h->offer = offer_of(h, m, at);
 	if (h->state == NODE_ACTIVE)
-		hear_as_holder(h, at, out);
-	if (verdict != DETECT_OLD)
-		consider(h, at, out);
+		h->granted = later(h->granted, h->offer);
 }
 
 /* A life of the peer that does not hear this node, and may claim when its hold ends. How old the message is cannot be known. */
 static void hear_stranger(struct heart *h, const struct wire_message *m, nanos at, struct heart_actions *out)
 {
-	nanos patience = h->terms.dead - h->terms.margin;
-
 	h->not_before = later(h->not_before, at + lease_wait(h->terms.dead, m->dead, m->linger));
 	h->dirty = true;
+	learn_epoch(h, m->epoch, out);
 	if (h->stranger_told != m->boot) {
 		h->stranger_told = m->boot;
 		note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
-	if (h->state != NODE_ACTIVE)
-		return;
-	if (m->flags & WIRE_ASKS)
-		patience = SPLIT_INTERVALS * h->terms.interval;
-	else if (m->hold != WIRE_FOREVER)
-		patience = sooner(patience, m->hold / 2);
-	h->on_silence = false;
-	shorten(h, at + patience, "the peer may claim: it has not heard this node", at, out);
-}
-
-static bool sent_since(const struct heart_actions *out, unsigned from, unsigned link)
-{
-	for (unsigned i = from; i < out->n; i++) {
-		if (out->list[i].kind == HEART_SEND && out->list[i].link == link)
-			return true;
-	}
-	return false;
+	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);
 }
 
 int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, nanos at,
 		  struct heart_actions *out)
 {
 	nanos budget = later(h->settings.start_wait, STRANGER_BUDGET_WAITS * h->terms.dead);
-	unsigned before = out->n;
 	enum detect_verdict verdict;
 
 	if (!h->settings.has_peer || m->node != h->settings.peer)
@@ -690,9 +693,8 @@ int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, 
 		hear(h, link, m, verdict, at, out);
 		break;
 	}
-	/* Echo on receipt, unless something was said on that link already. */
-	if (!(m->flags & WIRE_REPLY) && !h->stopped && !sent_since(out, before, link))
-		send_on(h, link, WIRE_REPLY, at, out);
+	if (!(m->flags & WIRE_REPLY))
+		h->reply_due |= 1u << link;
 	return REJECT_NONE;
 }
 
@@ -729,7 +731,8 @@ static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 		apply(h, ELECTION_LAPSED, 0, NULL, now, out);
 		return;
 	}
-	if (silent(h, now)) {
+	hear_as_holder(h, now, out);
+	if (h->state == NODE_ACTIVE && silent(h, now)) {
 		h->on_silence = true;
 		extend(h, now + h->terms.dead, now, out);
 	}
@@ -761,6 +764,25 @@ static void send_due(struct heart *h, nanos now, struct heart_actions *out)
 	beat(h, now, out);
 }
 
+static bool sent_since(const struct heart_actions *out, unsigned from, unsigned link)
+{
+	for (unsigned i = from; i < out->n; i++) {
+		if (out->list[i].kind == HEART_SEND && out->list[i].link == link)
+			return true;
+	}
+	return false;
+}
+
+/* Echo on receipt, but after everything was read: an echo of the oldest in a full buffer would grant nothing. */
+static void reply(struct heart *h, unsigned before, nanos now, struct heart_actions *out)
+{
+	for (unsigned i = 0; i < h->settings.n_links && h->reply_due; i++) {
+		if ((h->reply_due >> i & 1) && !sent_since(out, before, i))
+			send_on(h, i, WIRE_REPLY, now, out);
+	}
+	h->reply_due = 0;
+}
+
 static nanos next_due(const struct heart *h, nanos now)
 {
 	nanos due = h->next_beat;
@@ -769,7 +791,9 @@ static nanos next_due(const struct heart *h, nanos now)
 		due = sooner(due, h->fence_end);
 		if (h->settings.has_peer && !h->on_silence) {
 			due = sooner(due, later(h->next_burst, h->fence_end - h->terms.interval + 1));
-			due = sooner(due, later(h->detect.quiet_since + silence_threshold(h), now + 1));
+			if (!h->split)
+				due = sooner(due,
+					     later(h->detect.quiet_since + silence_threshold(h), now + 1));
 		}
 	} else if (can_serve(h) && h->state != NODE_FAULT) {
 		due = sooner(due, later(silence_claim_at(h), now + 1));
@@ -782,6 +806,7 @@ static nanos next_due(const struct heart *h, nanos now)
 void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 {
 	nanos late = later(now - h->due, 0);
+	unsigned before = out->n;
 
 	h->late_last = late;
 	h->late_max = later(h->late_max, late);
@@ -790,11 +815,14 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 	watch_links(h, now, out);
 	if (h->state == NODE_ACTIVE)
 		keep_lease(h, now, out);
+	h->grace = 0;
 	consider(h, now, out);
 	if (h->state == NODE_STARTING && now >= h->start_end && !h->asks)
 		apply(h, ELECTION_WAITED, 0, NULL, now, out);
-	if (!h->stopped)
+	if (!h->stopped) {
 		send_due(h, now, out);
+		reply(h, before, now, out);
+	}
 	h->due = h->stopped ? NANOS_NEVER : next_due(h, now);
 }
 
@@ -914,15 +942,17 @@ void heart_init(struct heart *h, const struct heart_settings *settings, uint64_t
 {
 	settle(h, settings, boot);
 	h->epoch = epoch;
+	h->epoch_seen = epoch ? epoch + 1 : 0; /* the last claim may not have reached the disk */
 	h->state = NODE_STARTING;
 	h->since = now;
 	h->reason = "the daemon starts";
 	h->fitness = FITNESS_DEAD;
 	detect_init(&h->detect, settings->n_links, now);
 	h->start_end = now + later(settings->start_wait, 2 * h->terms.dead);
+	/* The safe part of start_wait: an earlier life may have promised D. The rest ends when the peer is heard to hold. */
+	h->not_before = now + 2 * h->terms.dead;
 	if (PLANTED(PLANT_NO_START_WAIT))
-		h->start_end = now;
-	h->not_before = h->start_end;
+		h->start_end = h->not_before = now;
 	h->next_beat = now + h->terms.interval;
 	h->due = h->next_beat;
 	beat(h, now, out);
@@ -979,7 +1009,8 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 		/* Fails when the fence was closed after the last save, and then nothing was taken back that was released. */
 		fence(h, HEART_FENCE, record->fence_end, now, out);
 	} else {
-		/* What the old process promised after its last save is not known. */
+		/* What the old process promised or claimed after its last save is not known. */
+		h->epoch_seen = (h->epoch_seen > h->epoch ? h->epoch_seen : h->epoch) + 1;
 		h->promised = later(h->promised, now + h->terms.dead);
 		if (h->state == NODE_ACTIVE)
 			transition(h, ELECTION_LAPSED, NODE_PASSIVE,

@@ -3,8 +3,10 @@
  * actions go out. The daemon's shell (heartbeat.c) and the simulator (tests/sim) drive the very same code.
  *
  * The shell's loop. On each wake-up:
- *   1. read every link dry: mac_open(), then heart_receive() for each datagram, with the instant of reading;
- *   2. heart_turn(now), always, also when only datagrams woke it;
+ *   1. read every link dry: mac_open(), then heart_receive() for each datagram, with the instant at which it came: the
+ *      kernel's time stamp, brought to clock_now() and kept between the last time that the links were dry and now. (The
+ *      instant of reading is safe too, but a stopped process whose socket buffer ran over would then look deaf.)
+ *   2. heart_turn(now), always, also when only datagrams woke it: replies leave here;
  *   3. heart_save(), then memory_save(), when heart_dirty();
  *   4. sleep until heart_due() or the next datagram.
  * After every call that takes `out`, perform out's actions in their order, then forget them. `now` is
@@ -131,6 +133,8 @@ struct heart {
 	bool peer_lost;           /* told */
 	uint64_t stranger_told;   /* boot */
 	bool config_told, config_differs;
+	uint32_t reply_due; /* bit i: link i is to be answered */
+	nanos grace; /* until when a lease from silence may outlive the silence; 0: nothing was heard since the last turn */
 
 	/* timers */
 	struct lease_sent sent;

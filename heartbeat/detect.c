@@ -85,7 +85,8 @@ static void adopt(struct detect *d, const struct wire_message *m, unsigned link,
 	d->boot = m->boot;
 	d->gone = false;
 	for (size_t i = 0; i < d->n_links; i++) {
-		replay_reset(&d->links[i].replay);
+		/* What was heard of it while it was a stranger is not to be heard again. */
+		replay_reset(&d->links[i].replay, d->stranger.boot == m->boot ? d->stranger.newest : 0);
 		d->links[i].counted = 0;
 		d->links[i].window_sent = d->links[i].window_received = 0;
 	}
@@ -108,10 +109,10 @@ static enum detect_verdict meet_stranger(struct detect *d, const struct wire_mes
 		d->stranger.boot = m->boot;
 		d->stranger.newest = 0;
 	}
-	if (m->sequence > d->stranger.newest) {
-		d->stranger.newest = m->sequence;
-		d->stranger.newest_at = at;
-	}
+	if (m->sequence <= d->stranger.newest)
+		return DETECT_REPLAY;
+	d->stranger.newest = m->sequence;
+	d->stranger.newest_at = at;
 	d->any_heard = d->quiet_since = at;
 	return DETECT_STRANGER;
 }

@@ -29,7 +29,7 @@ bool election_first(const struct election_standing *a, const struct election_sta
 	if (a->fitness != b->fitness)
 		return a->fitness > b->fitness;
 	if (PLANTED(PLANT_TIE_BY_PRIORITY))
-		return a->priority >= b->priority;
+		return a->priority > b->priority;
 	if (a->priority != b->priority)
 		return a->priority > b->priority;
 	return a->node > b->node;
@@ -50,7 +50,7 @@ bool election_keeps(const struct election_standing *a, const struct election_sta
 		return a->connections > b->connections;
 	if (a->epoch != b->epoch)
 		return a->epoch > b->epoch;
-	return PLANTED(PLANT_TIE_BY_PRIORITY) ? true : a->node > b->node;
+	return a->node > b->node;
 }
 
 #define STAY(why)                                                                                            \

@@ -14,9 +14,10 @@
 
 _Static_assert((REPLAY_WINDOW & (REPLAY_WINDOW - 1)) == 0, "the ring index is a mask");
 
-void replay_reset(struct replay *r)
+void replay_reset(struct replay *r, uint64_t floor)
 {
-	memset(r, 0, sizeof(*r));
+	r->newest = floor;
+	memset(r->seen, 0xff, sizeof(r->seen));
 }
 
 static uint64_t *word_of(struct replay *r, uint64_t sequence)

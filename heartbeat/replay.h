@@ -18,7 +18,8 @@ struct replay {
 	uint64_t seen[REPLAY_WINDOW / 64];
 };
 
-void replay_reset(struct replay *r);
+/* Everything up to `floor` counts as seen. */
+void replay_reset(struct replay *r, uint64_t floor);
 
 /* True once for each sequence, and notes it. */
 bool replay_accept(struct replay *r, uint64_t sequence);

@@ -1,0 +1,309 @@
+/*
+ * check.c: what must not happen.
+ *
+ *   1. Two holders at one instant, unless the older one had heard nothing (that took less than s) for D - m - I - s when the newer one claimed; and from
+ *      the first datagram that either hears, it ends within two intervals. A machine that its hypervisor had stopped is the
+ *      stated exception: its fence may live on until the first datagram.
+ *   2. Nobody holds although a node could and all has been calm for a bound; and after a plain loss of the holder, the
+ *      other one must hold within D + 5 ms, after a released VIP within a few milliseconds.
+ *   3. More claims than a fault that came alone can account for; above all none when the holder was not concerned.
+ *   4. A claim whose epoch is not above every epoch that the node knew.
+ *   5. Both started at the same instant: one active, one transition each.
+ */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SETTLED_WAITS 6 /* D after which nothing of a fault should go on */
+
+static void fail(struct world *w, const char *what)
+{
+	if (w->violation)
+		return;
+	w->violation = what;
+	w->violation_at = w->now;
+	world_trace(w, "**** %s", what);
+}
+
+void check_begin(struct world *w)
+{
+	w->overlap_limit = w->expect_by = NANOS_NEVER;
+	w->no_holder_since = 0;
+}
+
+/* A replaying attacker and copies must have no effect at all, so they do not excuse anything. */
+static bool disturbs(const struct fault *f)
+{
+	return f->kind != FAULT_REPLAY && f->kind != FAULT_DUPLICATE;
+}
+
+static bool calm(const struct world *w)
+{
+	for (unsigned i = 0; i < w->n_faults; i++) {
+		if (w->faults[i].active && disturbs(&w->faults[i]))
+			return false;
+	}
+	return true;
+}
+
+static nanos longest_dead(const struct world *w)
+{
+	nanos a = w->nodes[0].settings.interval * w->nodes[0].settings.dead_after;
+	nanos b = w->nodes[1].settings.interval * w->nodes[1].settings.dead_after;
+
+	return a > b ? a : b;
+}
+
+static int only_holder(const struct world *w)
+{
+	bool a = world_holds(w, &w->nodes[0]), b = world_holds(w, &w->nodes[1]);
+
+	return a == b ? -1 : b;
+}
+
+static bool perfect_network(const struct world *w)
+{
+	return w->base_loss == 0;
+}
+
+static bool runs(const struct node *n)
+{
+	return n->role_up && !n->frozen && n->fit && n->usable && !n->leaving;
+}
+
+/* How soon the other node must hold when this fault hits the holder alone. NANOS_NEVER: no such promise. */
+static nanos takeover_within(const struct world *w, const struct fault *f)
+{
+	switch (f->kind) {
+	case FAULT_MACHINE:
+	case FAULT_KILL:
+	case FAULT_STOP:
+	case FAULT_STALL:
+		/* Shorter ones may be survived, or end in a release. */
+		return f->until - f->at > 2 * longest_dead(w) ? longest_dead(w) + MS(5) : NANOS_NEVER;
+	case FAULT_LEAVE:
+	case FAULT_UNFIT:
+	case FAULT_BROKEN:
+		return w->base_delay + MS(1);
+	case FAULT_SWITCH:
+		return w->base_delay + MS(1);
+	default:
+		return NANOS_NEVER;
+	}
+}
+
+/* Claims that a fault may cause when it comes alone; UINT32_MAX: not judged. */
+static unsigned claims_allowed(const struct world *w, const struct fault *f)
+{
+	nanos length = f->until - f->at;
+
+	switch (f->kind) {
+	case FAULT_REPLAY:
+	case FAULT_DUPLICATE:
+	case FAULT_RELOAD:
+		return 0;
+	case FAULT_CUT:
+		/* One link is enough, in both directions. */
+		return (f->cuts & 0x3) == 0 || (f->cuts & 0xc) == 0 ? 0 : 2;
+	case FAULT_ROLE:
+		/* Back within the lease: the VIP stays. */
+		return !f->on_holder || length < w->dead - lease_margin(w->dead) - 2 * w->interval - MS(2)
+			       ? 0
+			       : 1;
+	case FAULT_MACHINE:
+	case FAULT_KILL:
+	case FAULT_LEAVE:
+	case FAULT_UNFIT:
+	case FAULT_BROKEN:
+	case FAULT_STOP:
+	case FAULT_STALL:
+	case FAULT_SWITCH:
+		return f->on_holder;
+	case FAULT_VM_PAUSE:
+		return f->on_holder ? 2 : 0;
+	case FAULT_LATE:
+	case FAULT_SLOW:
+		return f->on_holder ? UINT32_MAX : 0;
+	default:
+		return UINT32_MAX;
+	}
+}
+
+/* Longer than any D that a reload makes. */
+static nanos settling(const struct world *w)
+{
+	return SETTLED_WAITS * w->dead * 3 / 2;
+}
+
+static bool alone(const struct world *w, const struct fault *f)
+{
+	nanos settle = settling(w);
+
+	for (unsigned i = 0; i < w->n_faults; i++) {
+		const struct fault *other = &w->faults[i];
+
+		if (other != f && disturbs(other) && other->at < f->until + settle &&
+		    other->until + settle > f->at)
+			return false;
+	}
+	return true;
+}
+
+static void check_start(struct world *w)
+{
+	w->started = true;
+	if (only_holder(w) < 0)
+		fail(w, "both were started, and not exactly one is active");
+	else if (w->nodes[0].transitions > 1 || w->nodes[1].transitions > 1)
+		fail(w, "both were started, and a node made more than one transition");
+}
+
+void check_fault_start(struct world *w, struct fault *f)
+{
+	int holder = only_holder(w);
+	nanos within;
+
+	if (!w->started)
+		check_start(w);
+	if (disturbs(f))
+		w->expect_by = NANOS_NEVER;
+	if (holder < 0 || !calm(w) || !alone(w, f) || !perfect_network(w) || !runs(&w->nodes[0]) ||
+	    !runs(&w->nodes[1]) || w->now - w->calm_since < settling(w))
+		return;
+	f->on_holder = (unsigned)holder == f->node;
+	f->claims_before = w->claims;
+	f->watched = disturbs(f);
+	within = f->on_holder ? takeover_within(w, f) : NANOS_NEVER;
+	if (within != NANOS_NEVER) {
+		w->expect_by = w->now + within;
+		w->expect_node = !f->node;
+	}
+}
+
+void check_fault_end(struct world *w, struct fault *f)
+{
+	if (disturbs(f))
+		w->calm_since = w->now;
+}
+
+/* Judged when the next disturbance begins, or at the end of the schedule: both come later than the settling time, or not at all. */
+static void judge(struct world *w, struct fault *f)
+{
+	if (!f->watched || !f->over || w->now < f->until + settling(w) - w->dead)
+		return;
+	f->watched = false;
+	if (claims_allowed(w, f) != UINT32_MAX && w->claims - f->claims_before > claims_allowed(w, f)) {
+		world_trace(w, "---- %s: %u claims", fault_name(f->kind), w->claims - f->claims_before);
+		fail(w, f->on_holder ? "more claims than the fault of the holder accounts for"
+				     : "the VIP was claimed although the holder was not concerned");
+	}
+}
+
+void check_claim(struct world *w, struct node *n, uint64_t epoch)
+{
+	w->claims++;
+	if (epoch <= n->epoch_known)
+		fail(w, "a claim without a higher epoch");
+	n->epoch_known = epoch;
+}
+
+static void limit_overlap(struct world *w)
+{
+	nanos longest = w->nodes[0].settings.interval > w->nodes[1].settings.interval
+				? w->nodes[0].settings.interval
+				: w->nodes[1].settings.interval;
+	nanos limit = w->now + 2 * longest + MS(3);
+
+	if (limit < w->overlap_limit)
+		w->overlap_limit = limit;
+}
+
+void check_reached(struct world *w, struct node *n, const struct datagram *d)
+{
+	/* What took longer than s says nothing about now. */
+	if (w->now - d->left <= LEASE_SLACK)
+		n->reached = w->now;
+	if (d->m.epoch > n->epoch_known)
+		n->epoch_known = d->m.epoch;
+	if (w->overlap)
+		limit_overlap(w);
+}
+
+static nanos threshold(const struct node *n)
+{
+	struct lease_terms t = n->heart.terms;
+
+	if (n->heart.peer.dead != 0 && n->heart.peer.dead < t.dead) {
+		t.dead = n->heart.peer.dead;
+		t.margin = lease_margin(t.dead);
+	}
+	return lease_silence(&t) > t.interval ? lease_silence(&t) : t.interval;
+}
+
+static void check_overlap(struct world *w)
+{
+	bool both = world_holds(w, &w->nodes[0]) && world_holds(w, &w->nodes[1]);
+	const struct node *old =
+		w->nodes[0].claimed_at <= w->nodes[1].claimed_at ? &w->nodes[0] : &w->nodes[1];
+
+	if (!both) {
+		w->overlap = false;
+		w->overlap_limit = NANOS_NEVER;
+		return;
+	}
+	if (!w->overlap) {
+		w->overlap = true;
+		world_trace(w, "---- two holders; the old one, %c, heard something %.3f ms ago",
+			    'A' + old->id, (double)(w->now - old->reached) / 1e6);
+		if (w->now - old->reached < threshold(old) && w->now - old->vm_until > 2 * longest_dead(w))
+			fail(w, "two holders, and the old one had heard its peer");
+	}
+	if (w->now > w->overlap_limit)
+		fail(w, "two holders for longer than two intervals after they heard each other");
+}
+
+static bool somebody_could(const struct world *w)
+{
+	return runs(&w->nodes[0]) || runs(&w->nodes[1]);
+}
+
+static nanos patience(const struct world *w)
+{
+	nanos strangers = 20 * longest_dead(w);
+
+	return (strangers > w->start_wait ? strangers : w->start_wait) + 6 * longest_dead(w);
+}
+
+static void check_holder(struct world *w)
+{
+	bool held = world_holds(w, &w->nodes[0]) || world_holds(w, &w->nodes[1]);
+
+	if (held || !somebody_could(w) || !calm(w)) {
+		w->no_holder_since = w->now;
+		return;
+	}
+	if (w->now - w->no_holder_since > patience(w))
+		fail(w, "nobody holds although a node could and all is calm");
+}
+
+void check_instant(struct world *w)
+{
+	const struct node *expected = &w->nodes[w->expect_node];
+
+	check_overlap(w);
+	check_holder(w);
+	if (w->expect_by != NANOS_NEVER && world_holds(w, expected) && expected->claimed_at <= w->expect_by)
+		w->expect_by = NANOS_NEVER;
+	if (w->now > w->expect_by)
+		fail(w, "the other node did not take over in time");
+	for (unsigned i = 0; i < w->n_faults; i++)
+		judge(w, &w->faults[i]);
+}
+
+void check_end(struct world *w)
+{
+	w->now = w->end;
+	for (unsigned i = 0; i < w->n_faults; i++)
+		judge(w, &w->faults[i]);
+}
