@@ -227,7 +227,8 @@ static void plan_restart(struct process *p, const char *how)
 	nanos delay = patience_died(&p->patience, p->died);
 
 	if (delay == 0) {
-		tell(s, "process", role_name(p->role), "running", "dead", "%s; started again at once", how);
+		tell(s, "process", role_name(p->role), "running", p->last_exit == 0 ? "ended" : "dead",
+		     "%s; started again at once", how);
 		start_again(p);
 		return;
 	}
