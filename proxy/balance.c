@@ -1,5 +1,6 @@
 /*
- * balance.c: the three ways to pick, each one pass over the shared array. Decisions are the same on every machine: integers only.
+ * balance.c: the three ways to pick, each one pass over the shared array. Decisions are the same on every
+ * machine: integers only.
  */
 #include "proxy/balance.h"
 
@@ -92,8 +93,8 @@ static inline bool less_loaded(uint64_t active_a, uint64_t weight_a, uint64_t ac
 }
 
 /*
- * Smooth weighted round robin: everyone gains its weight, the one that leads is picked and pays the sum of all. A server that is out loses its lead
- * or debt, so that it comes back as one among equals.
+ * Smooth weighted round robin: everyone gains its weight, the one that leads is picked and pays the sum of
+ * all. A server that is out loses its lead or debt, so that it comes back as one among equals.
  */
 static int pick_in_turn(struct balance_state *s, const struct candidates *c)
 {
@@ -154,7 +155,10 @@ static uint64_t random_next(struct balance_state *s)
 	return mix(s->random += 0x9e3779b97f4a7c15);
 }
 
-/* A candidate drawn by weight, or -1 after too many misses: an index is kept with the probability weight / heaviest. */
+/*
+ * A candidate drawn by weight, or -1 after too many misses: an index is kept with the probability weight /
+ * heaviest.
+ */
 static int draw(struct balance_state *s, const struct candidates *c)
 {
 	for (unsigned tries = 0; tries < BALANCE_SCAN_MAX; tries++) {
@@ -206,7 +210,10 @@ static int pick_least(struct balance_state *s, const struct candidates *c)
 		       : a;
 }
 
-/* log2(1 + i / 256) * 2^31; a table, because both nodes must decide alike whatever their processors' floating point does. */
+/*
+ * log2(1 + i / 256) * 2^31; a table, because both nodes must decide alike whatever their processors'
+ * floating point does.
+ */
 static const uint32_t log2_table[257] = {
 	0x00000000, 0x00b84e23, 0x016fe50b, 0x0226c623, 0x02dcf2d1, 0x03926c77, 0x04473475, 0x04fb4c25,
 	0x05aeb4dd, 0x06616ff1, 0x07137eae, 0x07c4e261, 0x08759c50, 0x0925adbf, 0x09d517ef, 0x0a83dc1b,
@@ -280,8 +287,9 @@ static bool within_bound(uint64_t active, uint64_t weight, const struct load *lo
 }
 
 /*
- * Weighted rendezvous: server i draws an exponential number of rate weight from (client, i); the smallest wins. Each server wins its share of all clients, and
- * who wins among some is not changed by who else is there. Those over the bound are passed over, unless all are.
+ * Weighted rendezvous: server i draws an exponential number of rate weight from (client, i); the smallest
+ * wins. Each server wins its share of all clients, and who wins among some is not changed by who else is
+ * there. Those over the bound are passed over, unless all are.
  */
 static int pick_by_hash(const struct candidates *c, uint64_t client)
 {

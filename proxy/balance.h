@@ -1,22 +1,24 @@
 /*
  * balance.h: which server of a pool gets the next request or connection. Pure.
  *
- * The servers of a pool are one array of struct balance_server that the main thread and all workers share: `active`,
- * `weight` and `usable` are read and written with __atomic_ operations, relaxed (a pick from numbers that are a moment
- * old is still a good pick). What one worker remembers from pick to pick is its struct balance_state, in memory
- * of the caller.
+ * The servers of a pool are one array of struct balance_server that the main thread and all workers share:
+ * `active`, `weight` and `usable` are read and written with __atomic_ operations, relaxed (a pick from
+ * numbers that are a moment old is still a good pick). What one worker remembers from pick to pick is its
+ * struct balance_state, in memory of the caller.
  *
- *	roundrobin  smooth weighted: weights 5,1,1 give a a b a c a a; no server gets two in a row that it need not get
- *	leastconn   fewest active per weight; equals in turn, by weight. Over more than BALANCE_SCAN_MAX servers the
- *	            better of two drawn by weight (power of two choices)
- *	iphash      highest weighted random score (rendezvous hashing): the same client meets the same server on every
- *	            worker and on both nodes; a server that leaves moves only its own clients, a weight that changes
- *	            only the share that it must. Bounded load: a server that would get more than BALANCE_BOUND_PERCENT
- *	            of its fair share (and more than BALANCE_BOUND_FLOOR) is passed over for the client's next best, so
- *	            5,000 clients behind one address spread over the pool, while a quiet pool stays sticky
+ *	roundrobin  smooth weighted: weights 5,1,1 give a a b a c a a; no server gets two in a row that it need
+ *	            not get
+ *	leastconn   fewest active per weight; equals in turn, by weight. Over more than BALANCE_SCAN_MAX servers
+ *	            the better of two drawn by weight (power of two choices)
+ *	iphash      highest weighted random score (rendezvous hashing): the same client meets the same server on
+ *	            every worker and on both nodes; a server that leaves moves only its own clients, a weight that
+ *	            changes only the share that it must. Bounded load: a server that would get more than
+ *	            BALANCE_BOUND_PERCENT of its fair share (and more than BALANCE_BOUND_FLOOR) is passed over for
+ *	            the client's next best, so 5,000 clients behind one address spread over the pool, while a
+ *	            quiet pool stays sticky
  *
- * All picks look at usable servers only and leave out those that this request has tried. Up to BALANCE_SERVERS_MAX
- * servers; roundrobin and iphash look at each of them.
+ * All picks look at usable servers only and leave out those that this request has tried. Up to
+ * BALANCE_SERVERS_MAX servers; roundrobin and iphash look at each of them.
  */
 #ifndef HAPAIR_PROXY_BALANCE_H
 #define HAPAIR_PROXY_BALANCE_H

@@ -4,8 +4,9 @@
  *	IDLE --timer--> begin() --> CONNECTING --> [SENDING --> READING] --> finish() --> IDLE
  *	          no slot free: WAITING, until another target finishes
  *
- * The one timer of a target is its next check while idle and its deadline while running. Results are only ever reported from the loop: a
- * connect that fails on the spot activates the same event that a slow failure would.
+ * The one timer of a target is its next check while idle and its deadline while running. Results are only
+ * ever reported from the loop: a connect that fails on the spot activates the same event that a slow
+ * failure would.
  */
 #include "proxy/checker.h"
 #include "hapair/base/list.h"
@@ -508,5 +509,6 @@ void checker_set_active(struct checker *c, bool active)
 	c->active = active;
 	if (!becomes)
 		return;
-	list_each(node, &c->targets) checker_check_now(list_entry(node, struct checker_target, all));
+	list_each(node, &c->targets)
+		checker_check_now(list_entry(node, struct checker_target, all));
 }

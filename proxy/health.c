@@ -1,5 +1,6 @@
 /*
- * health.c: one function for each kind of evidence works on a copy's verdict; health_step() compares what is shown before and after.
+ * health.c: one function for each kind of evidence works on a copy's verdict; health_step() compares what
+ * is shown before and after.
  */
 #include "proxy/health.h"
 
@@ -63,7 +64,10 @@ static void decide(struct health *h, enum server_state verdict)
 	h->streak = 0;
 }
 
-/* A result that agrees with the verdict ends the streak against it; one that does not lengthens it, and decides when it is long enough. */
+/*
+ * A result that agrees with the verdict ends the streak against it; one that does not lengthens it, and
+ * decides when it is long enough.
+ */
 static void take_result(struct health *h, enum server_state says, unsigned needed)
 {
 	bool decides = h->verdict == SERVER_UNKNOWN || h->inherited;
@@ -91,7 +95,9 @@ static void set_admin(struct health *h, enum server_action action, bool checked)
 	h->admin = (uint8_t)action;
 }
 
-/* In the order of cause and effect: the server's word is told only while the operator has not taken it out. */
+/*
+ * In the order of cause and effect: the server's word is told only while the operator has not taken it out.
+ */
 static enum health_notify notification(struct health *h)
 {
 	if (h->admin != SERVER_ACTION_READY)
@@ -107,7 +113,10 @@ static enum health_notify notification(struct health *h)
 	return HEALTH_NOTIFY_NONE;
 }
 
-/* Events that mean nothing where they come: results for a server that is not to be checked, evidence that nothing could revoke. */
+/*
+ * Events that mean nothing where they come: results for a server that is not to be checked, evidence that
+ * nothing could revoke.
+ */
 static bool is_ignored(const struct health *h, const struct health_policy *policy, enum health_event event)
 {
 	switch (event) {

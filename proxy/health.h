@@ -1,6 +1,6 @@
 /*
- * health.h: is a server up? From check results, failed connects and the operator's word to one state, with a reason.
- * Pure.
+ * health.h: is a server up? From check results, failed connects and the operator's word to one state, with
+ * a reason. Pure.
  *
  *	state     what it means                                                   gets new requests
  *	unknown   nothing known yet: no check has ended, or the pool has none     when no server of the pool is up
@@ -10,15 +10,15 @@
  *	drain     the operator's: finishes what it has                            no
  *	maint     the operator's: not even checked                                no
  *
- * From unknown one result decides, and so it does over an inherited state (health_init): own evidence outranks it.
- * A refused connect is a fact, not a suspicion: down at once. Any other failed connect (timeout, unreachable) makes the
- * server suspect: a check follows at once, and if that one is bad the server is down whatever `fall` is. Both want
- * a check now (check_now). In a pool without checks failed connects change nothing, since nothing could bring the server
- * back; the request goes to another one.
+ * From unknown one result decides, and so it does over an inherited state (health_init): own evidence
+ * outranks it. A refused connect is a fact, not a suspicion: down at once. Any other failed connect
+ * (timeout, unreachable) makes the server suspect: a check follows at once, and if that one is bad the
+ * server is down whatever `fall` is. Both want a check now (check_now). In a pool without checks failed
+ * connects change nothing, since nothing could bring the server back; the request goes to another one.
  *
- * One change of the shown state is one event. Notifications are about servers, not about operators: `down` when a
- * server that is not in maint or drain is found down, `up` when such a server comes back; never twice the same in a
- * row, and none for unknown -> up.
+ * One change of the shown state is one event. Notifications are about servers, not about operators: `down`
+ * when a server that is not in maint or drain is found down, `up` when such a server comes back; never
+ * twice the same in a row, and none for unknown -> up.
  */
 #ifndef HAPAIR_PROXY_HEALTH_H
 #define HAPAIR_PROXY_HEALTH_H

@@ -1,6 +1,6 @@
 /*
- * http.h: HTTP/1.1 heads, strictly (RFC 9112 2 to 5, RFC 9110 5 to 7). Pure: reads one buffer in place, writes only
- * its own struct.
+ * http.h: HTTP/1.1 heads, strictly (RFC 9112 2 to 5, RFC 9110 5 to 7). Pure: reads one buffer in place,
+ * writes only its own struct.
  *
  *	http_request_init(&r, HTTP_HEAD_MAX);
  *	n = http_request_parse(&r, buffer, filled);
@@ -9,14 +9,16 @@
  *	      Lines that were complete are not read again
  *	< 0   -enum http_error: malformed; http_error_status() is the answer, and the connection ends
  *
- * Everything in the structs is an offset into the buffer, so a buffer that was moved later needs only http_rebase().
+ * Everything in the structs is an offset into the buffer, so a buffer that was moved later needs only
+ * http_rebase().
  *
- * What is refused, so that no two parsers can see two different requests: any line end but CRLF, folded lines, white
- * space around a field name, control characters and NUL, a second Host, Content-Length that is not digits, a second
- * Content-Length (also an equal one), Transfer-Encoding that is not exactly `chunked`, both of them together,
- * Transfer-Encoding in HTTP/1.0, fragments, user info, a Host that differs from an absolute target, CONNECT and
- * TRACE. One empty line before a request is skipped. A field whose name is a known one spelt with `_` for `-` is
- * taken for what a CGI server would take it for, a forgery, and marked HTTP_FIELD_DROP.
+ * What is refused, so that no two parsers can see two different requests: any line end but CRLF, folded
+ * lines, white space around a field name, control characters and NUL, a second Host, Content-Length that is
+ * not digits, a second Content-Length (also an equal one), Transfer-Encoding that is not exactly `chunked`,
+ * both of them together, Transfer-Encoding in HTTP/1.0, fragments, user info, a Host that differs from an
+ * absolute target, CONNECT and TRACE. One empty line before a request is skipped. A field whose name is a
+ * known one spelt with `_` for `-` is taken for what a CGI server would take it for, a forgery, and marked
+ * HTTP_FIELD_DROP.
  */
 #ifndef HAPAIR_PROXY_HTTP_H
 #define HAPAIR_PROXY_HTTP_H

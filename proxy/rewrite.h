@@ -1,18 +1,18 @@
 /*
- * rewrite.h: the heads that leave, written anew from what was parsed (RFC 9110 7.6, RFC 9112 9). Pure: one struct in,
- * bytes out.
+ * rewrite.h: the heads that leave, written anew from what was parsed (RFC 9110 7.6, RFC 9112 9). Pure: one
+ * struct in, bytes out.
  *
- * Nothing of a head leaves that was not parsed: every line is put together from its validated parts, hop-by-hop fields
- * and those that Connection names stay here, and so do fields that only we may say:
+ * Nothing of a head leaves that was not parsed: every line is put together from its validated parts,
+ * hop-by-hop fields and those that Connection names stay here, and so do fields that only we may say:
  *
- *	to the server   Host as asked (from the target when it was absolute), X-Forwarded-For and X-Forwarded-Proto as
- *	                we know them, Content-Length or Transfer-Encoding as parsed. The client's own X-Forwarded-*,
- *	                X-Real-IP and Forwarded are dropped: they could be anybody's
+ *	to the server   Host as asked (from the target when it was absolute), X-Forwarded-For and
+ *	                X-Forwarded-Proto as we know them, Content-Length or Transfer-Encoding as parsed. The
+ *	                client's own X-Forwarded-*, X-Real-IP and Forwarded are dropped: they could be anybody's
  *	to the client   Server and X-Powered-By are dropped (they tell an attacker what is behind), framing and
  *	                Connection are as the session decided
  *
- * No Via: a gateway would have to add it to requests (RFC 9110 7.6.3), but servers read it as "a cache is in between"
- * and stop compressing (nginx gzip_proxied); neither nginx nor HAProxy writes it.
+ * No Via: a gateway would have to add it to requests (RFC 9110 7.6.3), but servers read it as "a cache is
+ * in between" and stop compressing (nginx gzip_proxied); neither nginx nor HAProxy writes it.
  */
 #ifndef HAPAIR_PROXY_REWRITE_H
 #define HAPAIR_PROXY_REWRITE_H

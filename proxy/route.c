@@ -184,7 +184,10 @@ static bool is_dots(const char *p, size_t n)
 /* Stands for an encoded slash: it is no slash, and no route has it. A NUL cannot come from anywhere else. */
 #define ENCODED_SLASH '\0'
 
-/* A decoded segment in which some server may see a dot segment that others do not: `..;x`, `..%2Fx`, `..\x`. */
+/*
+ * A decoded segment in which some server may see a dot segment that others do not: `..;x`, `..%2Fx`,
+ * `..\x`.
+ */
 static bool is_ambiguous(const char *p, size_t n)
 {
 	size_t from = 0, plain = 0; /* `plain`: bytes of the piece before its `;` */

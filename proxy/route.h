@@ -7,17 +7,19 @@
  *	   not example.com
  *	3. routes without host
  *	4. the listener's own pool
- * Where no route of one step fits the path, the next step is tried. Of two routes with the same host and path the
- * first in the file wins. A prefix is a prefix by bytes: `/api/` does not cover `/api`, `/api` covers `/apifoo`.
+ * Where no route of one step fits the path, the next step is tried. Of two routes with the same host and
+ * path the first in the file wins. A prefix is a prefix by bytes: `/api/` does not cover `/api`, `/api`
+ * covers `/apifoo`.
  *
- * So that no spelling gets around a route, the path that is compared is what a server will make of it: %XX decoded
- * (an encoded slash stays apart and fits no route's text), `//` one slash, `.` and `..` resolved. Routes are
- * written decoded. What is sent to the server stays as it came. Spellings that servers read in different ways are
- * refused (ROUTE_BAD_PATH, 400): `..` that climbs above the root, dot segments hidden behind an encoded slash, a
- * backslash or `;parameters`, %00, and a % without two hexadecimal digits. Only listeners that have a route with
- * a path look at all this; the others have nothing to get around.
+ * So that no spelling gets around a route, the path that is compared is what a server will make of it: %XX
+ * decoded (an encoded slash stays apart and fits no route's text), `//` one slash, `.` and `..` resolved.
+ * Routes are written decoded. What is sent to the server stays as it came. Spellings that servers read in
+ * different ways are refused (ROUTE_BAD_PATH, 400): `..` that climbs above the root, dot segments hidden
+ * behind an encoded slash, a backslash or `;parameters`, %00, and a % without two hexadecimal digits. Only
+ * listeners that have a route with a path look at all this; the others have nothing to get around.
  *
- * Cost: a binary search over hosts and paths together, one for each label of the host that may be wild and one more.
+ * Cost: a binary search over hosts and paths together, one for each label of the host that may be wild and
+ * one more.
  */
 #ifndef HAPAIR_PROXY_ROUTE_H
 #define HAPAIR_PROXY_ROUTE_H

@@ -1,8 +1,10 @@
 /* rooms: proxy/framing.c */
 /*
- * Bodies: the verdict and what leaves do not depend on the pieces; what leaves is what a second, simple reader understands.
+ * Bodies: the verdict and what leaves do not depend on the pieces; what leaves is what a second, simple
+ * reader understands.
  *
- * The first byte of an input: bits 0 and 1 the framing, bit 2 splice where it is allowed, bits 3 to 5 the size of the pieces. A length takes its second byte.
+ * The first byte of an input: bits 0 and 1 the framing, bit 2 splice where it is allowed, bits 3 to 5 the
+ * size of the pieces. A length takes its second byte.
  */
 #include "proxy/framing.h"
 
@@ -71,7 +73,10 @@ static struct run feed(const uint8_t *data, size_t size, enum framing_kind kind,
 	return r;
 }
 
-/* A chunked body of the plainest kind: digits, CRLF, data, CRLF, ..., 0, CRLF CRLF. Its data go to `out`; their number, or -1. */
+/*
+ * A chunked body of the plainest kind: digits, CRLF, data, CRLF, ..., 0, CRLF CRLF. Its data go to `out`;
+ * their number, or -1.
+ */
 static long plain_chunks(const char *p, size_t n, char *out)
 {
 	const char *end = p + n;

@@ -1,10 +1,10 @@
 /* rooms: proxy/http.c proxy/rewrite.c proxy/route.c */
 /*
- * Heads: whatever comes in, the verdict does not depend on how it came, and what is accepted leaves as a head that every strict parser reads in the
- * same way, ours first.
+ * Heads: whatever comes in, the verdict does not depend on how it came, and what is accepted leaves as a
+ * head that every strict parser reads in the same way, ours first.
  *
- * The first byte of an input says what it is: bit 0 a response, bits 1 and 2 what it answers, bit 3 websocket asked for, bit 4 a small limit, bits 5 to 7
- * the size of the pieces that it comes in.
+ * The first byte of an input says what it is: bit 0 a response, bits 1 and 2 what it answers, bit 3
+ * websocket asked for, bit 4 a small limit, bits 5 to 7 the size of the pieces that it comes in.
  */
 #include "proxy/http.h"
 #include "proxy/rewrite.h"

@@ -1,7 +1,7 @@
 /* rooms: proxy/checker.c proxy/http.c hapair/base/addr.c hapair/base/clock.c */
 /*
- * Checks against a small server on loopback, both on one loop. Nothing here asserts how long anything takes; a guard ends a loop that
- * would wait for ever.
+ * Checks against a small server on loopback, both on one loop. Nothing here asserts how long anything
+ * takes; a guard ends a loop that would wait for ever.
  */
 #include "proxy/checker.h"
 
@@ -501,7 +501,9 @@ static void no_more_than_the_bound_run_at_a_time(void **state)
 	while (w->requests < CHECKER_RUNNING_MAX)
 		event_base_loop(w->base, EVLOOP_ONCE);
 	assert_int_equal(open_descriptors() - before, 2 * CHECKER_RUNNING_MAX);
-	/* Slots that come free go to those that wait; those that wait may be paused, removed and asked for. */
+	/*
+	 * Slots that come free go to those that wait; those that wait may be paused, removed and asked for.
+	 */
 	w->answer = "HTTP/1.1 200 OK\r\n\r\n";
 	checker_check_now(some[TARGETS - 1]);
 	checker_pause(some[TARGETS - 2], true);

@@ -1,6 +1,7 @@
 /* rooms: proxy/health.c */
 /*
- * What is known of a server, step by step. Every story is a list of events with the state that follows and what is to be told.
+ * What is known of a server, step by step. Every story is a list of events with the state that follows and
+ * what is to be told.
  */
 #include "proxy/health.h"
 
@@ -201,7 +202,9 @@ static void use_follows_state_and_policy(void **state)
 	assert_int_equal(health_use(&h, &unchecked), HEALTH_USE_NO);
 }
 
-/* Whatever comes in whatever order: down and up are told in turn, and a change of state is always a change. */
+/*
+ * Whatever comes in whatever order: down and up are told in turn, and a change of state is always a change.
+ */
 static void notifications_alternate_whatever_happens(void **state)
 {
 	uint32_t random = 7;
