@@ -12,6 +12,7 @@
  */
 #include "heartbeat/core.h"
 
+#include "heartbeat/act.h"
 #include "heartbeat/plant.h"
 
 #include <assert.h>
@@ -21,72 +22,6 @@
 #define STRANGER_BUDGET_WAITS 20
 #define SPLIT_INTERVALS       2 /* the winner of a split keeps its fence so long without a grant */
 #define BURST_MIN             MS(2)
-
-static nanos later(nanos a, nanos b)
-{
-	return a > b ? a : b;
-}
-
-static nanos sooner(nanos a, nanos b)
-{
-	return a < b ? a : b;
-}
-
-/* What is known of the two nodes */
-
-static struct election_standing mine(const struct heart *h)
-{
-	return (struct election_standing){
-		.usable = h->usable && !h->stopping,
-		.fitness = h->fitness,
-		.priority = h->settings.priority,
-		.node = h->settings.node,
-		.connections = h->connections,
-		.epoch = h->epoch,
-	};
-}
-
-static struct election_standing theirs(const struct heart *h)
-{
-	return (struct election_standing){
-		.usable = h->peer.state != NODE_FAULT && !(h->peer.flags & WIRE_GOODBYE),
-		.fitness = h->peer.fitness,
-		.priority = h->peer.priority,
-		.node = h->peer.node,
-		.connections = h->peer.connections,
-		.epoch = h->peer.epoch,
-	};
-}
-
-static bool can_serve(const struct heart *h)
-{
-	struct election_standing me = mine(h);
-
-	return election_can_serve(&me);
-}
-
-/* How long this node waits after the peer's last heartbeat. */
-static nanos wait_for_peer(const struct heart *h)
-{
-	return lease_wait(h->terms.dead, h->peer.dead, h->peer.linger);
-}
-
-bool heart_peer_alive(const struct heart *h, nanos now)
-{
-	return h->settings.has_peer && h->detect.boot != 0 && !h->detect.gone &&
-	       now - h->detect.heard < wait_for_peer(h);
-}
-
-static bool peer_holds(const struct heart *h)
-{
-	return (h->peer.flags & WIRE_ASKS) && h->peer.state == NODE_ACTIVE;
-}
-
-/* Nobody can be there: no peer in the configuration, or it left and nobody came since. */
-static bool nobody_there(const struct heart *h)
-{
-	return !h->settings.has_peer || (h->detect.gone && h->detect.any_heard <= h->detect.heard);
-}
 
 /* D - m - I - s, with the D that the peer waits when that is shorter, so that silence is believed before its grant ends. */
 static nanos silence_threshold(const struct heart *h)
@@ -102,7 +37,7 @@ static nanos silence_threshold(const struct heart *h)
 
 static bool silent(const struct heart *h, nanos now)
 {
-	if (nobody_there(h))
+	if (heart_nobody_there(h))
 		return true;
 	/* The peer was heard to hold and does not let go: it may be deaf, and then this node is the one that must. */
 	return !h->split && detect_quiet(&h->detect, now) >= silence_threshold(h);
@@ -113,152 +48,17 @@ static nanos silence_claim_at(const struct heart *h)
 {
 	nanos at = later(h->promised, h->retry_after);
 
-	if (nobody_there(h))
+	if (heart_nobody_there(h))
 		return at;
-	at = later(at, later(h->not_before, h->detect.quiet_since + wait_for_peer(h)));
+	at = later(at, later(h->not_before, h->detect.quiet_since + heart_wait(h)));
 	return h->state == NODE_STARTING ? later(at, h->start_end) : at;
-}
-
-/* Actions */
-
-static struct heart_action *push(struct heart_actions *out, enum heart_action_kind kind)
-{
-	struct heart_action *a = &out->list[out->n];
-
-	assert(out->n < HEART_ACTIONS_MAX);
-	out->n++;
-	memset(a, 0, offsetof(struct heart_action, message));
-	a->kind = kind;
-	return a;
-}
-
-static void note(struct heart *h, enum heart_subject subject, const char *text, struct heart_actions *out)
-{
-	struct heart_action *a = push(out, HEART_NOTE);
-
-	a->subject = subject;
-	a->text = text;
-	a->epoch = h->epoch;
-	h->dirty = true;
-}
-
-static uint16_t flags_now(const struct heart *h, nanos now)
-{
-	uint16_t flags = 0;
-
-	if (h->asks)
-		flags |= WIRE_ASKS;
-	else if (now < h->release_until)
-		flags |= WIRE_RELEASED | (h->release_by_order ? WIRE_SWITCHOVER : 0);
-	if (h->stopping)
-		flags |= WIRE_GOODBYE;
-	return flags;
-}
-
-/* How long this node claims nothing from now on. Saying it binds: the bounds are raised here, before the message leaves. */
-static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
-{
-	if (flags & WIRE_ASKS)
-		return 0;
-	if (flags & WIRE_GOODBYE)
-		return WIRE_FOREVER;
-	if (flags & WIRE_RELEASED)
-		h->promised = later(h->promised, now + h->terms.dead);
-	if (!can_serve(h))
-		h->not_before = later(h->not_before, now + h->terms.dead);
-	/* Where nobody watched for a while, the wait for silence has begun anew. */
-	h->not_before = later(h->not_before, h->detect.quiet_since + wait_for_peer(h));
-	return later(later(h->not_before, h->promised) - now, 0);
-}
-
-static void send_on(struct heart *h, unsigned link, uint16_t flags, nanos now, struct heart_actions *out)
-{
-	struct heart_action *a = push(out, HEART_SEND);
-	struct wire_message *m = &a->message;
-	nanos echo_at = now;
-
-	a->link = link;
-	memset(m, 0, sizeof(*m));
-	flags |= flags_now(h, now);
-	m->version = WIRE_VERSION;
-	m->link = (uint8_t)link;
-	m->flags = flags;
-	m->state = h->state;
-	m->fitness = h->fitness;
-	for (size_t i = 0; i < h->settings.n_links; i++)
-		m->heard_links |= (uint8_t)(h->detect.links[i].up << i);
-	m->node = h->settings.node;
-	m->boot = h->boot;
-	m->sequence = ++h->sequence;
-	if (detect_echo(&h->detect, &m->echo_boot, &m->echo_sequence, &echo_at))
-		m->echo_ago = now - echo_at;
-	m->hold = hold_from(h, flags, now);
-	m->epoch = h->epoch;
-	m->dead = h->terms.dead;
-	m->linger = h->settings.linger;
-	m->interval = h->terms.interval;
-	m->sent_on_link = ++h->sent_on_link[link];
-	m->connections = h->connections;
-	m->priority = h->settings.priority;
-	m->digest = h->settings.digest;
-	h->detect.links[link].sent++;
-	lease_sent_note(&h->sent, m->sequence, link, now);
-	h->dirty = true;
-}
-
-static void beat(struct heart *h, nanos now, struct heart_actions *out)
-{
-	if (!h->settings.has_peer)
-		return;
-	for (unsigned i = 0; i < h->settings.n_links; i++)
-		send_on(h, i, 0, now, out);
-}
-
-static void fence(struct heart *h, enum heart_action_kind kind, nanos until, nanos now,
-		  struct heart_actions *out)
-{
-	struct heart_action *a = push(out, kind);
-
-	a->until = until;
-	a->computed = now;
-	a->epoch = h->epoch;
-	h->fence_end = until;
-	h->renewals++;
-	h->dirty = true;
-}
-
-/* Transitions */
-
-static void transition(struct heart *h, enum election_event event, enum node_state next, const char *why,
-		       nanos now, struct heart_actions *out)
-{
-	struct heart_action *a;
-
-	h->reason = why;
-	h->dirty = true;
-	if (next == h->state)
-		return;
-	a = push(out, HEART_TRANSITION);
-	a->from = h->state;
-	a->to = next;
-	a->event = event;
-	a->text = why;
-	a->epoch = h->epoch;
-	h->state = next;
-	h->since = now;
-}
-
-static void raise_epoch(struct heart *h)
-{
-	if (!PLANTED(PLANT_EPOCH_KEPT))
-		h->epoch = (h->epoch > h->epoch_seen ? h->epoch : h->epoch_seen) + 1;
 }
 
 static void ask(struct heart *h, nanos now, struct heart_actions *out)
 {
 	h->asks = true;
 	h->ask_from = h->sequence + 1;
-	beat(h, now, out);
+	act_beat(h, now, out);
 }
 
 /* What was granted to it meanwhile is void: a later asking begins with a later sequence. */
@@ -279,16 +79,16 @@ static void claim(struct heart *h, enum election_event event, const char *why, n
 	h->split = false;
 	h->claimed_by_order = event == ELECTION_RELEASED && (h->peer.flags & WIRE_SWITCHOVER);
 	h->release_until = 0;
-	raise_epoch(h);
-	fence(h, HEART_CLAIM, until, now, out);
-	transition(h, event, NODE_ACTIVE, why, now, out);
-	beat(h, now, out);
-	push(out, HEART_EPOCH)->epoch = h->epoch;
+	act_raise_epoch(h);
+	act_fence(h, HEART_CLAIM, until, now, out);
+	act_transition(h, event, NODE_ACTIVE, why, now, out);
+	act_beat(h, now, out);
+	act_push(out, HEART_EPOCH)->epoch = h->epoch;
 }
 
 static bool may_claim_on_silence(const struct heart *h, nanos now)
 {
-	return can_serve(h) && !heart_peer_alive(h, now) && now >= silence_claim_at(h);
+	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= silence_claim_at(h);
 }
 
 static void yield(struct heart *h, enum election_event event, enum node_state next, const char *why,
@@ -301,19 +101,19 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	h->on_silence = h->split = h->claimed_by_order = false;
 	stop_asking(h);
 	if (!PLANTED(PLANT_RELEASE_UNCLOSED))
-		push(out, HEART_CLOSE);
+		act_push(out, HEART_CLOSE);
 	/* A stall with nobody else there: the claim that follows at once keeps the connections. */
 	if (!comes_back) {
 		if (!PLANTED(PLANT_RELEASE_UNCLOSED))
-			push(out, HEART_RELEASE);
+			act_push(out, HEART_RELEASE);
 		h->retry_after = now + h->terms.dead;
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {
 		h->release_until = now + 2 * h->terms.dead;
 		h->release_by_order = event == ELECTION_SWITCHOVER;
 	}
-	transition(h, event, next, why, now, out);
-	beat(h, now, out);
+	act_transition(h, event, next, why, now, out);
+	act_beat(h, now, out);
 }
 
 /* The one place where the table is obeyed. `until`: the end of the lease for a cell that claims; `why` NULL is the cell's. */
@@ -330,8 +130,8 @@ static enum election_act apply(struct heart *h, enum election_event event, nanos
 		break;
 	case ELECTION_MOVE:
 		stop_asking(h);
-		transition(h, event, cell->next, why, now, out);
-		beat(h, now, out);
+		act_transition(h, event, cell->next, why, now, out);
+		act_beat(h, now, out);
 		break;
 	case ELECTION_ASK:
 		ask(h, now, out);
@@ -343,9 +143,9 @@ static enum election_act apply(struct heart *h, enum election_event event, nanos
 		yield(h, event, cell->next, why, now, out);
 		break;
 	case ELECTION_RAISE:
-		raise_epoch(h);
-		push(out, HEART_ANNOUNCE)->epoch = h->epoch;
-		push(out, HEART_EPOCH)->epoch = h->epoch;
+		act_raise_epoch(h);
+		act_push(out, HEART_ANNOUNCE)->epoch = h->epoch;
+		act_push(out, HEART_EPOCH)->epoch = h->epoch;
 		h->reason = why;
 		break;
 	}
@@ -362,7 +162,7 @@ static void extend(struct heart *h, nanos until, nanos now, struct heart_actions
 		return;
 	if (PLANTED(PLANT_LAPSED_RENEWED) && now >= h->fence_end)
 		kind = HEART_CLAIM;
-	fence(h, kind, until, now, out);
+	act_fence(h, kind, until, now, out);
 }
 
 static void shorten(struct heart *h, nanos until, const char *why, nanos now, struct heart_actions *out)
@@ -370,7 +170,7 @@ static void shorten(struct heart *h, nanos until, const char *why, nanos now, st
 	if (until >= h->fence_end)
 		return;
 	if (until > now) {
-		fence(h, HEART_FENCE, until, now, out);
+		act_fence(h, HEART_FENCE, until, now, out);
 		return;
 	}
 	h->lapses++;
@@ -386,7 +186,7 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 {
 	nanos until = later(h->granted, h->grace);
 
-	if (nobody_there(h))
+	if (heart_nobody_there(h))
 		return;
 	if (h->on_silence && h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
 		h->on_silence = false;
@@ -415,11 +215,11 @@ static bool outranked(const struct heart *h, nanos now)
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {
-	struct election_standing me = mine(h), other = theirs(h);
+	struct election_standing me = heart_mine(h), other = heart_theirs(h);
 
 	if (!heart_peer_alive(h, now))
 		return;
-	if (peer_holds(h)) {
+	if (heart_peer_holds(h)) {
 		if (!election_keeps(&me, &other)) {
 			apply(h, ELECTION_SPLIT_LOST, 0, NULL, now, out);
 			return;
@@ -427,7 +227,7 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 		if (!h->split) {
 			h->split = true;
 			shorten(h, now + SPLIT_INTERVALS * h->terms.interval, NULL, now, out);
-			beat(h, now, out);
+			act_beat(h, now, out);
 		}
 		apply(h, ELECTION_SPLIT_WON, 0, NULL, now, out);
 		return;
@@ -446,7 +246,7 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 
 static bool goes_first(const struct heart *h, nanos now)
 {
-	struct election_standing me = mine(h), other = theirs(h);
+	struct election_standing me = heart_mine(h), other = heart_theirs(h);
 
 	/* Both are starting and the peer's proxy is not up yet: it gets the time of start_wait, so that milliseconds do not
 	 * decide what priority is meant to. */
@@ -463,7 +263,7 @@ static bool answers_my_ask(const struct heart *h)
 /* The peer is alive and does not hold. */
 static void consider_with_peer(struct heart *h, nanos now, struct heart_actions *out)
 {
-	struct election_standing me = mine(h), other = theirs(h);
+	struct election_standing me = heart_mine(h), other = heart_theirs(h);
 	bool worth_it = h->offer > now + h->terms.margin;
 
 	if (h->peer.flags & WIRE_ASKS) {
@@ -486,13 +286,13 @@ static void consider_as_waiter(struct heart *h, nanos now, struct heart_actions 
 {
 	bool alive = heart_peer_alive(h, now);
 
-	if (alive && peer_holds(h)) {
+	if (alive && heart_peer_holds(h)) {
 		stop_asking(h);
 		h->release_until = 0;
 		apply(h, ELECTION_PEER_HOLDS, 0, NULL, now, out);
 		return;
 	}
-	if (!can_serve(h)) {
+	if (!heart_can_serve(h)) {
 		stop_asking(h);
 		return;
 	}
@@ -509,15 +309,15 @@ static void end_switchover(struct heart *h, nanos now, struct heart_actions *out
 
 	if (!h->switching)
 		return;
-	if (heart_peer_alive(h, now) && peer_holds(h)) {
-		a = push(out, HEART_SWITCHED);
+	if (heart_peer_alive(h, now) && heart_peer_holds(h)) {
+		a = act_push(out, HEART_SWITCHED);
 		a->text = "the peer holds the VIP";
 	} else if (h->state == NODE_ACTIVE) {
-		a = push(out, HEART_SWITCHED);
+		a = act_push(out, HEART_SWITCHED);
 		a->error = -ECANCELED;
 		a->text = "the peer did not take the VIP; this node holds it again";
 	} else if (now >= h->switch_by || h->stopping) {
-		a = push(out, HEART_SWITCHED);
+		a = act_push(out, HEART_SWITCHED);
 		a->error = -ETIMEDOUT;
 		a->text = "the peer was not heard to hold the VIP";
 	} else {
@@ -534,7 +334,7 @@ static void end_stop(struct heart *h, nanos now, struct heart_actions *out)
 		return;
 	if (heard || now >= h->stop_by || !heart_peer_alive(h, now)) {
 		h->stopped = true;
-		push(out, HEART_STOPPED);
+		act_push(out, HEART_STOPPED);
 	}
 }
 
@@ -550,20 +350,6 @@ static void consider(struct heart *h, nanos now, struct heart_actions *out)
 
 /* Receiving */
 
-static void compare_configuration(struct heart *h, struct heart_actions *out)
-{
-	bool differs = h->peer.digest != h->settings.digest;
-
-	if (h->config_told && differs == h->config_differs)
-		return;
-	if (differs)
-		note(h, HEART_CONFIG_DIFFERS, "the peer runs another configuration", out);
-	else if (h->config_told)
-		note(h, HEART_CONFIG_MATCHES, "the peer runs the same configuration", out);
-	h->config_told = true;
-	h->config_differs = differs;
-}
-
 /* Strangers tell it too: an epoch that is skipped does no harm, one that is used twice might. */
 static void learn_epoch(struct heart *h, uint64_t epoch, struct heart_actions *out)
 {
@@ -571,7 +357,7 @@ static void learn_epoch(struct heart *h, uint64_t epoch, struct heart_actions *o
 		return;
 	h->epoch_seen = epoch;
 	if (epoch > h->epoch)
-		push(out, HEART_EPOCH)->epoch = epoch;
+		act_push(out, HEART_EPOCH)->epoch = epoch;
 }
 
 static void note_peer(struct heart *h, const struct wire_message *m, enum detect_verdict verdict, nanos at,
@@ -584,18 +370,18 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	h->peer = *m;
 	learn_epoch(h, m->epoch, out);
 	if (first || h->peer_lost)
-		note(h, HEART_PEER_SEEN,
-		     first ? "a new life of the peer is heard" : "the peer is heard again", out);
+		act_note(h, HEART_PEER_SEEN,
+			 first ? "a new life of the peer is heard" : "the peer is heard again", out);
 	h->peer_lost = false;
 	if (!first && m->state != from) {
-		note(h, HEART_PEER_STATE, "the peer says so", out);
+		act_note(h, HEART_PEER_STATE, "the peer says so", out);
 		out->list[out->n - 1].from = from;
 		out->list[out->n - 1].to = m->state;
 	}
-	compare_configuration(h, out);
+	act_compare_configuration(h, out);
 	if (m->flags & WIRE_GOODBYE)
 		h->detect.gone = true;
-	other = theirs(h);
+	other = heart_theirs(h);
 	if (!election_can_serve(&other))
 		h->fit_since = 0;
 	else if (h->fit_since == 0)
@@ -642,7 +428,7 @@ static void hear(struct heart *h, unsigned link, const struct wire_message *m, e
 	measure(h, link, m, at);
 	if (!h->detect.links[link].up) {
 		h->detect.links[link].up = true;
-		note(h, HEART_LINK_UP, "a heartbeat came", out);
+		act_note(h, HEART_LINK_UP, "a heartbeat came", out);
 		out->list[out->n - 1].link = link;
 	}
 	if (verdict != DETECT_OLD || h->grace == 0)
@@ -663,7 +449,7 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 	learn_epoch(h, m->epoch, out);
 	if (h->stranger_told != m->boot) {
 		h->stranger_told = m->boot;
-		note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
+		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
 	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);
 }
@@ -702,7 +488,7 @@ int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, 
 
 static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 {
-	nanos wait = wait_for_peer(h);
+	nanos wait = heart_wait(h);
 
 	for (unsigned i = 0; i < h->settings.n_links; i++) {
 		struct detect_link *l = &h->detect.links[i];
@@ -710,7 +496,7 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 		if (l->up && now - l->heard >= wait) {
 			l->up = l->heard_there = false;
 			l->rtt = l->jitter = 0;
-			note(h, HEART_LINK_DOWN, "no heartbeat came for dead_after intervals", out);
+			act_note(h, HEART_LINK_DOWN, "no heartbeat came for dead_after intervals", out);
 			out->list[out->n - 1].link = i;
 		}
 	}
@@ -718,9 +504,9 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 		h->peer_lost = true;
 		h->fit_since = 0;
 		if (h->detect.gone)
-			note(h, HEART_PEER_LEFT, "the peer said goodbye", out);
+			act_note(h, HEART_PEER_LEFT, "the peer said goodbye", out);
 		else
-			note(h, HEART_PEER_LOST, "the peer fell silent", out);
+			act_note(h, HEART_PEER_LOST, "the peer fell silent", out);
 	}
 }
 
@@ -761,7 +547,7 @@ static void send_due(struct heart *h, nanos now, struct heart_actions *out)
 		return;
 	}
 	h->next_burst = now + burst_gap(h);
-	beat(h, now, out);
+	act_beat(h, now, out);
 }
 
 static bool sent_since(const struct heart_actions *out, unsigned from, unsigned link)
@@ -778,7 +564,7 @@ static void reply(struct heart *h, unsigned before, nanos now, struct heart_acti
 {
 	for (unsigned i = 0; i < h->settings.n_links && h->reply_due; i++) {
 		if ((h->reply_due >> i & 1) && !sent_since(out, before, i))
-			send_on(h, i, WIRE_REPLY, now, out);
+			act_send(h, i, WIRE_REPLY, now, out);
 	}
 	h->reply_due = 0;
 }
@@ -795,7 +581,7 @@ static nanos next_due(const struct heart *h, nanos now)
 				due = sooner(due,
 					     later(h->detect.quiet_since + silence_threshold(h), now + 1));
 		}
-	} else if (can_serve(h) && h->state != NODE_FAULT) {
+	} else if (heart_can_serve(h) && h->state != NODE_FAULT) {
 		due = sooner(due, later(silence_claim_at(h), now + 1));
 	}
 	if (h->stopping)
@@ -856,9 +642,9 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 	h->dirty = true;
 	consider(h, now, out);
 	if (out->n == before && !h->stopped) /* the peer is to know at once */
-		beat(h, now, out);
-	if (h->state == NODE_ACTIVE && !can_serve(h))
-		note(h, HEART_STAYS, "this node is unfit, but no fitter one is heard", out);
+		act_beat(h, now, out);
+	if (h->state == NODE_ACTIVE && !heart_can_serve(h))
+		act_note(h, HEART_STAYS, "this node is unfit, but no fitter one is heard", out);
 }
 
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out)
@@ -885,7 +671,7 @@ void heart_drained(struct heart *h, nanos now, struct heart_actions *out)
 
 int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct heart_actions *out)
 {
-	struct election_standing other = theirs(h);
+	struct election_standing other = heart_theirs(h);
 	const struct election_cell *cell = election_cell(h->state, ELECTION_SWITCHOVER);
 
 	*ret_text = cell->why;
@@ -920,192 +706,7 @@ void heart_stop(struct heart *h, nanos now, struct heart_actions *out)
 	if (h->state != NODE_ACTIVE)
 		stop_asking(h);
 	if (apply(h, ELECTION_STOP, 0, NULL, now, out) == ELECTION_IGNORE)
-		beat(h, now, out);
+		act_beat(h, now, out);
 	end_switchover(h, now, out);
 	end_stop(h, now, out);
-}
-
-/* A life */
-
-static void settle(struct heart *h, const struct heart_settings *settings, uint64_t boot)
-{
-	memset(h, 0, sizeof(*h));
-	h->settings = *settings;
-	h->terms = lease_terms_of(settings->interval, settings->dead_after);
-	h->boot = boot;
-	h->usable = true;
-	h->reason = "";
-}
-
-void heart_init(struct heart *h, const struct heart_settings *settings, uint64_t boot, uint64_t epoch,
-		nanos now, struct heart_actions *out)
-{
-	settle(h, settings, boot);
-	h->epoch = epoch;
-	h->epoch_seen = epoch ? epoch + 1 : 0; /* the last claim may not have reached the disk */
-	h->state = NODE_STARTING;
-	h->since = now;
-	h->reason = "the daemon starts";
-	h->fitness = FITNESS_DEAD;
-	detect_init(&h->detect, settings->n_links, now);
-	h->start_end = now + later(settings->start_wait, 2 * h->terms.dead);
-	/* The safe part of start_wait: an earlier life may have promised D. The rest ends when the peer is heard to hold. */
-	h->not_before = now + 2 * h->terms.dead;
-	if (PLANTED(PLANT_NO_START_WAIT))
-		h->start_end = h->not_before = now;
-	h->next_beat = now + h->terms.interval;
-	h->due = h->next_beat;
-	beat(h, now, out);
-}
-
-static bool goes_on(const struct memory_record *r, nanos now)
-{
-	return r->state == NODE_ACTIVE && now < r->fence_end;
-}
-
-static void recall(struct heart *h, const struct memory_record *r)
-{
-	h->sequence = r->sequence + MEMORY_SEQUENCES;
-	h->epoch = r->epoch;
-	h->epoch_seen = r->epoch_seen;
-	h->ask_from = r->ask_from;
-	h->state = r->state;
-	h->fitness = r->fitness;
-	h->usable = r->usable;
-	h->since = r->since;
-	h->not_before = r->not_before;
-	h->promised = r->promised;
-	h->start_end = r->start_end;
-	h->retry_after = r->retry_after;
-	h->fit_since = r->fit_since;
-	h->peer_lost = r->peer_lost;
-	h->sent.echoed = r->echoed;
-	h->detect = r->detect;
-	h->detect.n_links = h->settings.n_links;
-	h->peer = r->peer;
-	memcpy(h->sent_on_link, r->sent_on_link, sizeof(h->sent_on_link));
-	memcpy(h->reason_kept, r->reason, sizeof(h->reason_kept));
-	h->reason_kept[MEMORY_REASON - 1] = 0;
-	h->reason = h->reason_kept;
-}
-
-bool heart_resume(struct heart *h, const struct heart_settings *settings, const struct memory_record *record,
-		  nanos now, bool *ret_holds, struct heart_actions *out)
-{
-	if (record->boot == 0 || record->state >= NODE_STATE_COUNT)
-		return false;
-	settle(h, settings, record->boot);
-	recall(h, record);
-	/* Nobody watched while there was no process. */
-	detect_unwatched(&h->detect, later(now - record->saved, 0), now);
-	h->next_beat = now + h->terms.interval;
-	h->due = now;
-	*ret_holds = goes_on(record, now);
-	if (*ret_holds) {
-		h->asks = true;
-		h->granted = record->granted;
-		h->on_silence = record->on_silence;
-		h->claimed_by_order = record->claimed_by_order;
-		/* Fails when the fence was closed after the last save, and then nothing was taken back that was released. */
-		fence(h, HEART_FENCE, record->fence_end, now, out);
-	} else {
-		/* What the old process promised or claimed after its last save is not known. */
-		h->epoch_seen = (h->epoch_seen > h->epoch ? h->epoch_seen : h->epoch) + 1;
-		h->promised = later(h->promised, now + h->terms.dead);
-		if (h->state == NODE_ACTIVE)
-			transition(h, ELECTION_LAPSED, NODE_PASSIVE,
-				   "the lease ran out while the heartbeat role was down", now, out);
-	}
-	beat(h, now, out);
-	return true;
-}
-
-void heart_change(struct heart *h, const struct heart_settings *settings, nanos now,
-		  struct heart_actions *out)
-{
-	nanos heard = later(h->detect.any_heard, h->detect.heard);
-
-	h->settings = *settings;
-	h->terms = lease_terms_of(settings->interval, settings->dead_after);
-	/* Messages sent from now on carry the new D; the wait since the last heartbeat must cover it. */
-	if (heard != 0)
-		h->not_before = later(h->not_before, heard + wait_for_peer(h));
-	h->next_beat = sooner(h->next_beat, now + h->terms.interval);
-	h->config_told = false;
-	h->dirty = true;
-	if (h->detect.boot != 0)
-		compare_configuration(h, out);
-	beat(h, now, out);
-}
-
-bool heart_dirty(const struct heart *h)
-{
-	return h->dirty;
-}
-
-void heart_save(struct heart *h, nanos now, struct memory_record *ret)
-{
-	size_t length = strnlen(h->reason, MEMORY_REASON - 1);
-
-	memset(ret, 0, sizeof(*ret));
-	ret->boot = h->boot;
-	ret->sequence = h->sequence;
-	ret->epoch = h->epoch;
-	ret->epoch_seen = h->epoch_seen;
-	ret->ask_from = h->ask_from;
-	ret->state = h->state;
-	ret->asks = h->asks;
-	ret->fitness = h->fitness;
-	ret->usable = h->usable;
-	ret->on_silence = h->on_silence;
-	ret->claimed_by_order = h->claimed_by_order;
-	ret->peer_lost = h->peer_lost;
-	ret->saved = now;
-	ret->since = h->since;
-	ret->fence_end = h->fence_end;
-	ret->granted = h->granted;
-	ret->not_before = h->not_before;
-	ret->promised = h->promised;
-	ret->start_end = h->start_end;
-	ret->retry_after = h->retry_after;
-	ret->fit_since = h->fit_since;
-	ret->echoed = h->sent.echoed;
-	ret->detect = h->detect;
-	ret->peer = h->peer;
-	memcpy(ret->sent_on_link, h->sent_on_link, sizeof(ret->sent_on_link));
-	memcpy(ret->reason, h->reason, length);
-	h->dirty = false;
-}
-
-bool heart_holds(const struct heart *h, nanos now)
-{
-	return h->state == NODE_ACTIVE && now < h->fence_end;
-}
-
-void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
-{
-	ret->peer_known = h->detect.boot != 0;
-	ret->peer_alive = heart_peer_alive(h, now);
-	ret->peer_state = h->peer.state;
-	ret->peer_epoch = h->peer.epoch;
-	ret->config_matches = ret->peer_known && !h->config_differs;
-	ret->n_links = (uint32_t)h->settings.n_links;
-	for (size_t i = 0; i < h->settings.n_links; i++) {
-		const struct detect_link *l = &h->detect.links[i];
-		struct msg_pair_link *to = &ret->links[i];
-
-		to->up = l->up;
-		to->known = l->heard != 0;
-		to->last_heard = l->heard;
-		to->rtt = l->rtt;
-		to->jitter = l->jitter;
-		to->loss = l->loss;
-		to->sent = l->sent;
-		to->received = l->received;
-	}
-	ret->renewals = h->renewals;
-	ret->lapses = h->lapses;
-	ret->lateness_last = h->late_last;
-	ret->lateness_max = h->late_max;
-	ret->fence_left = heart_holds(h, now) ? h->fence_end - now : 0;
 }

@@ -5,7 +5,8 @@
 #   $(BUILD)/sim/sim --seed N --trace
 
 SIM       ?= 200000
-SIM_ROOMS := heartbeat/core.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c
+SIM_ROOMS := heartbeat/act.c heartbeat/core.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/life.c \
+	heartbeat/replay.c
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/sim/%.o,$(SIM_ROOMS) $(SIM_SOURCES) hapair/base/msg.c)
 # Speed is what it is for, also under a sanitizer.
 SIM_C := -DHAPAIR_PLANT -O2

@@ -1,0 +1,208 @@
+/*
+ * act.c: how the heart says what is to be done. No decision is made here; core.c makes them.
+ */
+#include "heartbeat/act.h"
+
+#include "heartbeat/plant.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct election_standing heart_mine(const struct heart *h)
+{
+	return (struct election_standing){
+		.usable = h->usable && !h->stopping,
+		.fitness = h->fitness,
+		.priority = h->settings.priority,
+		.node = h->settings.node,
+		.connections = h->connections,
+		.epoch = h->epoch,
+	};
+}
+
+struct election_standing heart_theirs(const struct heart *h)
+{
+	return (struct election_standing){
+		.usable = h->peer.state != NODE_FAULT && !(h->peer.flags & WIRE_GOODBYE),
+		.fitness = h->peer.fitness,
+		.priority = h->peer.priority,
+		.node = h->peer.node,
+		.connections = h->peer.connections,
+		.epoch = h->peer.epoch,
+	};
+}
+
+bool heart_can_serve(const struct heart *h)
+{
+	struct election_standing me = heart_mine(h);
+
+	return election_can_serve(&me);
+}
+
+/* How long this node waits after the peer's last heartbeat. */
+nanos heart_wait(const struct heart *h)
+{
+	return lease_wait(h->terms.dead, h->peer.dead, h->peer.linger);
+}
+
+bool heart_peer_alive(const struct heart *h, nanos now)
+{
+	return h->settings.has_peer && h->detect.boot != 0 && !h->detect.gone &&
+	       now - h->detect.heard < heart_wait(h);
+}
+
+bool heart_peer_holds(const struct heart *h)
+{
+	return (h->peer.flags & WIRE_ASKS) && h->peer.state == NODE_ACTIVE;
+}
+
+/* Nobody can be there: no peer in the configuration, or it left and nobody came since. */
+bool heart_nobody_there(const struct heart *h)
+{
+	return !h->settings.has_peer || (h->detect.gone && h->detect.any_heard <= h->detect.heard);
+}
+
+struct heart_action *act_push(struct heart_actions *out, enum heart_action_kind kind)
+{
+	struct heart_action *a = &out->list[out->n];
+
+	assert(out->n < HEART_ACTIONS_MAX);
+	out->n++;
+	memset(a, 0, offsetof(struct heart_action, message));
+	a->kind = kind;
+	return a;
+}
+
+void act_note(struct heart *h, enum heart_subject subject, const char *text, struct heart_actions *out)
+{
+	struct heart_action *a = act_push(out, HEART_NOTE);
+
+	a->subject = subject;
+	a->text = text;
+	a->epoch = h->epoch;
+	h->dirty = true;
+}
+
+static uint16_t flags_now(const struct heart *h, nanos now)
+{
+	uint16_t flags = 0;
+
+	if (h->asks)
+		flags |= WIRE_ASKS;
+	else if (now < h->release_until)
+		flags |= WIRE_RELEASED | (h->release_by_order ? WIRE_SWITCHOVER : 0);
+	if (h->stopping)
+		flags |= WIRE_GOODBYE;
+	return flags;
+}
+
+/* How long this node claims nothing from now on. Saying it binds: the bounds are raised here, before the message leaves. */
+static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
+{
+	if (flags & WIRE_ASKS)
+		return 0;
+	if (flags & WIRE_GOODBYE)
+		return WIRE_FOREVER;
+	if (flags & WIRE_RELEASED)
+		h->promised = later(h->promised, now + h->terms.dead);
+	if (!heart_can_serve(h))
+		h->not_before = later(h->not_before, now + h->terms.dead);
+	/* Where nobody watched for a while, the wait for silence has begun anew. */
+	h->not_before = later(h->not_before, h->detect.quiet_since + heart_wait(h));
+	return later(later(h->not_before, h->promised) - now, 0);
+}
+
+void act_send(struct heart *h, unsigned link, uint16_t flags, nanos now, struct heart_actions *out)
+{
+	struct heart_action *a = act_push(out, HEART_SEND);
+	struct wire_message *m = &a->message;
+	nanos echo_at = now;
+
+	a->link = link;
+	memset(m, 0, sizeof(*m));
+	flags |= flags_now(h, now);
+	m->version = WIRE_VERSION;
+	m->link = (uint8_t)link;
+	m->flags = flags;
+	m->state = h->state;
+	m->fitness = h->fitness;
+	for (size_t i = 0; i < h->settings.n_links; i++)
+		m->heard_links |= (uint8_t)(h->detect.links[i].up << i);
+	m->node = h->settings.node;
+	m->boot = h->boot;
+	m->sequence = ++h->sequence;
+	if (detect_echo(&h->detect, &m->echo_boot, &m->echo_sequence, &echo_at))
+		m->echo_ago = now - echo_at;
+	m->hold = hold_from(h, flags, now);
+	m->epoch = h->epoch;
+	m->dead = h->terms.dead;
+	m->linger = h->settings.linger;
+	m->interval = h->terms.interval;
+	m->sent_on_link = ++h->sent_on_link[link];
+	m->connections = h->connections;
+	m->priority = h->settings.priority;
+	m->digest = h->settings.digest;
+	h->detect.links[link].sent++;
+	lease_sent_note(&h->sent, m->sequence, link, now);
+	h->dirty = true;
+}
+
+void act_beat(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (!h->settings.has_peer)
+		return;
+	for (unsigned i = 0; i < h->settings.n_links; i++)
+		act_send(h, i, 0, now, out);
+}
+
+void act_fence(struct heart *h, enum heart_action_kind kind, nanos until, nanos now,
+	       struct heart_actions *out)
+{
+	struct heart_action *a = act_push(out, kind);
+
+	a->until = until;
+	a->computed = now;
+	a->epoch = h->epoch;
+	h->fence_end = until;
+	h->renewals++;
+	h->dirty = true;
+}
+
+void act_transition(struct heart *h, enum election_event event, enum node_state next, const char *why,
+		    nanos now, struct heart_actions *out)
+{
+	struct heart_action *a;
+
+	h->reason = why;
+	h->dirty = true;
+	if (next == h->state)
+		return;
+	a = act_push(out, HEART_TRANSITION);
+	a->from = h->state;
+	a->to = next;
+	a->event = event;
+	a->text = why;
+	a->epoch = h->epoch;
+	h->state = next;
+	h->since = now;
+}
+
+void act_raise_epoch(struct heart *h)
+{
+	if (!PLANTED(PLANT_EPOCH_KEPT))
+		h->epoch = (h->epoch > h->epoch_seen ? h->epoch : h->epoch_seen) + 1;
+}
+
+void act_compare_configuration(struct heart *h, struct heart_actions *out)
+{
+	bool differs = h->peer.digest != h->settings.digest;
+
+	if (h->config_told && differs == h->config_differs)
+		return;
+	if (differs)
+		act_note(h, HEART_CONFIG_DIFFERS, "the peer runs another configuration", out);
+	else if (h->config_told)
+		act_note(h, HEART_CONFIG_MATCHES, "the peer runs the same configuration", out);
+	h->config_told = true;
+	h->config_differs = differs;
+}

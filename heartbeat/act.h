@@ -1,0 +1,50 @@
+/*
+ * act.h: what the heart knows of the two nodes, and how it writes down what is to be done. Inside of the heart only (core.c,
+ * life.c); nothing here decides.
+ *
+ * Every act_ function appends to `out` and keeps the books that go with it: sequences and sending times, promises that a message
+ * makes, the end of the fence.
+ */
+#ifndef HAPAIR_HEARTBEAT_ACT_H
+#define HAPAIR_HEARTBEAT_ACT_H
+
+#include "heartbeat/heart.h"
+
+static inline nanos later(nanos a, nanos b)
+{
+	return a > b ? a : b;
+}
+
+static inline nanos sooner(nanos a, nanos b)
+{
+	return a < b ? a : b;
+}
+
+struct election_standing heart_mine(const struct heart *h);
+struct election_standing heart_theirs(const struct heart *h);
+bool heart_can_serve(const struct heart *h);
+bool heart_peer_holds(const struct heart *h);
+/* How long this node waits after the peer's last heartbeat. */
+nanos heart_wait(const struct heart *h);
+/* No peer in the configuration, or it left and nobody came since. */
+bool heart_nobody_there(const struct heart *h);
+
+/* The action is zero but for its kind; its message is not touched. */
+struct heart_action *act_push(struct heart_actions *out, enum heart_action_kind kind);
+void act_note(struct heart *h, enum heart_subject subject, const char *text, struct heart_actions *out);
+/* One heartbeat on one link; `flags` beside those that the state gives. What it says of the hold binds from here on. */
+void act_send(struct heart *h, unsigned link, uint16_t flags, nanos now, struct heart_actions *out);
+/* One on every link; nothing where there is no peer. */
+void act_beat(struct heart *h, nanos now, struct heart_actions *out);
+/* HEART_FENCE or HEART_CLAIM. */
+void act_fence(struct heart *h, enum heart_action_kind kind, nanos until, nanos now,
+	       struct heart_actions *out);
+/* The state and why; told only where the state changes. */
+void act_transition(struct heart *h, enum election_event event, enum node_state next, const char *why,
+		    nanos now, struct heart_actions *out);
+/* Above every epoch that this node knows. */
+void act_raise_epoch(struct heart *h);
+/* Tells when the peer begins or ends to run another configuration. */
+void act_compare_configuration(struct heart *h, struct heart_actions *out);
+
+#endif
