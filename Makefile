@@ -54,9 +54,11 @@ OPT_L :=
 # Link-time optimisation for the shipped binary; tests link the same objects without it.
 LTO_C := -flto=auto -ffat-lto-objects
 LTO_L := -flto=auto -O2
+LTO_OFF := -fno-lto
 ifneq ($(findstring clang,$(CC)),)
 LTO_C :=
 LTO_L :=
+LTO_OFF :=
 endif
 endif
 
@@ -104,7 +106,7 @@ define program # $(1) source, $(2) program, $(3) further libraries
 $(2): $(1:%.c=$(OBJ)/%.o) $(call rooms_of,$(1))
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_L) -o $$@ $$^ $$(LIBS) $(3)
+	$$(Q)$$(CC) $$(ALL_L) $$(LTO_OFF) -o $$@ $$^ $$(LIBS) $(3)
 endef
 $(foreach s,$(UNIT_SOURCES),$(eval $(call program,$(s),$(s:tests/unit/%.c=$(BUILD)/tests/unit/%),-lcmocka)))
 $(foreach s,$(TOOL_SOURCES),$(eval $(call program,$(s),$(s:tests/tools/%.c=$(BUILD)/tests/tools/%),)))
