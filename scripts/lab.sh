@@ -235,11 +235,13 @@ lab_web_start() {
 }
 
 # Every process of one nginx at once, as when its machine's memory runs out.
-lab_web_kill() {
+lab_web_pids() {
 	local pid
 	pid=$(cat "$LAB/web$1/lab.pid")
-	kill -9 "$pid" $(pgrep -P "$pid")
+	echo "$pid" $(pgrep -P "$pid")
 }
+
+lab_web_kill() { kill -9 $(lab_web_pids "$1"); }
 
 # A TCP echo on :7000 and a WebSocket echo on :7001 of all three addresses.
 lab_echo_start() {
@@ -346,12 +348,13 @@ lab_signal() {
 	kill "-$1" $pids 2>/dev/null
 }
 
-# lab_cable NODE up|down [net|hb]: both cables, or one.
+# lab_cable NODE up|down [net|hb]: both cables, or one. The heartbeat network first: a node that sees its clients' cable go
+# says so to its peer within a millisecond, and a machine that is lost must not.
 lab_cable() {
 	local batch=$LAB/batch.$1
 	: >"$batch"
-	[ "${3:-net}" = net ] && echo "link set $1 $2" >>"$batch"
 	[ "${3:-hb}" = hb ] && echo "link set $1-hb $2" >>"$batch"
+	[ "${3:-net}" = net ] && echo "link set $1 $2" >>"$batch"
 	ip -n "$LAB_PREFIX-switch" -batch "$batch"
 }
 

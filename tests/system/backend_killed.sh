@@ -17,8 +17,9 @@ since=$(lab_now)
 lab_in client wrk -t2 -c64 -d7s "http://$LAB_VIP/" >"$LAB/wrk" 2>&1 &
 wrk=$!
 sleep 2
+pids=$(lab_web_pids 2)
 killed=$(lab_now)
-lab_web_kill 2
+kill -9 $pids
 lab_until 3 eval '[ "$(lab_status $LAB_ACTIVE ".pools[] | select(.name == \"web\") | .servers[] | select(.name == \"web2\") | .state")" = down ]' ||
 	not_ok "it is down"
 out_after=$(lab_events "$LAB_ACTIVE" "$killed" '.type == "server" and .to == "down"' | head -1 | jq ".mono_ms - $killed")

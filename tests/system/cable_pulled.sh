@@ -21,7 +21,7 @@ pull_the_cable() {
 lab_pair_start
 lab_load_start "http:$LAB_VIP:80@1000"
 came_back=0
-if rounds 3 pull_the_cable; then
+if rounds 3 60 pull_the_cable; then
 	within "median gap of:$FIGURES" "$(median $FIGURES)" 60
 	equal "without preempt the VIP stays where it went" $came_back 0
 else

@@ -22,12 +22,12 @@ lab_backends_start
 lab_load_start "http:$LAB_VIP:80@1000"
 for interval in 50 10; do
 	limit=200
-	[ $interval = 10 ] && limit=60 && STORY_VOID_MS=5
+	[ $interval = 10 ] && limit=60
 	LAB_INTERVAL=${interval}ms lab_config >"$LAB/hapair.conf"
 	lab_start alpha
 	lab_start beta
 	lab_wait_settled
-	if rounds 5 lose_the_active; then
+	if rounds 5 $limit lose_the_active; then
 		within "median gap at $interval ms of:$FIGURES" "$(median $FIGURES)" $limit
 	else
 		not_ok "five losses at $interval ms"

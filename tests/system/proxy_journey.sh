@@ -12,8 +12,15 @@ grep -q __asan_init "$LAB_BUILD/tests/tools/proxy_alone" && STORY_SANITIZED=yes
 tools=$LAB_BUILD/tests/tools
 dir=$(mktemp -d)
 pids=
-# shellcheck disable=SC2086
-trap 'exec 7>&-; kill $pids 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
+finish() {
+	exec 7>&-
+	[ $STORY_FAILED = 0 ] || { echo "  log:"; tail -60 "$dir/log" | sed 's/^/    /'; }
+	# shellcheck disable=SC2086
+	kill $pids 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
 cd "$dir" || exit 1
 chmod 755 "$dir"
 ip link set lo up
@@ -64,7 +71,8 @@ mkfifo commands
 proxy=$!
 pids="$pids $proxy"
 exec 7>commands
-until_true() { for _ in $(seq 100); do "$@" && return 0; sleep 0.05; done; return 1; }
+alive() { kill -0 $proxy 2>/dev/null || { not_ok "the proxy is still there"; exit 1; }; }
+until_true() { alive; for _ in $(seq 100); do "$@" && return 0; sleep 0.05; done; return 1; }
 until_true grep -q '^fitness 2' heard || { not_ok "the proxy is fit"; cat log; exit 1; }
 ok "fit once every server was checked"
 
@@ -121,6 +129,8 @@ equal "mode = tcp: half-close kept" "$(say 8001 'GET /slow/200 HTTP/1.0\r\n\r\n'
 say 8002 @100 >/dev/null
 equal "mode = tcp without a server: reset" $? 3
 
+alive
+
 # --- refused ---
 equal "no route" "$(code $solo/)" 404
 equal "nobody behind" "$(code $solo/nobody)" 503
@@ -132,6 +142,8 @@ equal "a head that is too long" "$(code -H "X: $(head -c 8000 /dev/zero | tr '\0
 equal "a head that takes too long" "$(say 8000 'GET / HT' @1500 | crlf | head -1)" "HTTP/1.1 408 Request Timeout"
 equal "a body that takes too long" "$(say 8000 "POST /echo HTTP/1.1\r\n${S}Content-Length: 10\r\n\r\nabc" @1500 | crlf | head -1)" "HTTP/1.1 408 Request Timeout"
 equal "a connection without a request is closed" "$(say 8000 @1500; echo $?)" 0
+
+alive
 
 # --- servers that misbehave ---
 curl -s -m 20 -H 'Host: solo.test' --limit-rate 10M -o slow $solo/large/30000000 &
@@ -237,5 +249,4 @@ kill -TERM $proxy
 wait $proxy
 equal "stops when told" $? 0
 expect "nothing unexpected in the log" eval '! grep -qE "fatal|error:|Sanitizer" log'
-[ $STORY_FAILED = 0 ] || { echo "  log:"; tail -40 log | sed 's/^/    /'; }
 exit $STORY_FAILED

@@ -18,7 +18,7 @@ kill_the_proxy() {
 
 lab_pair_start
 lab_load_start "http:$LAB_VIP:80@1000"
-if rounds 5 kill_the_proxy; then
+if rounds 5 20 kill_the_proxy; then
 	within "median gap of:$FIGURES" "$(median $FIGURES)" 20
 else
 	not_ok "five proxies killed"

@@ -24,19 +24,20 @@ split_and_heal() {
 	loser=$(lab_other "$winner")
 	last=$(field "$WINDOW" ".nodes.$loser.last_ms // 0")
 	# The window began when the command that heals was started; the wire was whole when it ended.
-	FIGURE=$(awk -v l="$last" -v t="$((after - before))" 'BEGIN { d = l - t / 1000; print d > 0 ? d : 0 }')
-	[ "$(field "$WINDOW" ".nodes.$winner.announced")" -gt 0 ] && announced=$((announced + 1))
-	[ "$(field "$WINDOW" ".nodes.$loser.announced")" -eq 0 ] && quiet=$((quiet + 1))
+	FIGURE=$(awk -v l="$last" -v t="$((after - before))" 'BEGIN { d = l - t / 1000; print (d > 0 ? d : 0) }')
+	# What it announces after the other has yielded is what moves the clients; 5 ms for the observer's own pace.
+	[ "$(field "$WINDOW" ".nodes.$winner.announced_last_ms > (.nodes.$loser.last_ms // 0)")" = true ] && announced=$((announced + 1))
+	[ "$(field "$WINDOW" "(.nodes.$loser.announced_last_ms // 0) <= (.nodes.$loser.last_ms // 0) + 5")" = true ] && quiet=$((quiet + 1))
 	tries=$((tries + 1))
 }
 
 lab_pair_start
 lab_observer_start
 announced=0 quiet=0 tries=0
-if rounds 10 split_and_heal; then
+if rounds 10 100 split_and_heal; then
 	within "the loser's last answer after the heal, the worst of:$FIGURES" "$(printf '%s\n' $FIGURES | sort -g | tail -1)" 100
 	equal "the winner announced again, each time" $announced $tries
-	equal "the loser announced nothing" $quiet $tries
+	equal "the loser announced nothing after that" $quiet $tries
 else
 	not_ok "ten splits healed"
 fi

@@ -21,7 +21,7 @@ lab_pair_start
 lab_load_start "http:$LAB_VIP:80@1000"
 lab_observer_start
 overlaps=0
-if rounds 5 switch_over; then
+if rounds 5 20 switch_over; then
 	within "median gap of:$FIGURES" "$(median $FIGURES)" 20
 else
 	not_ok "five switchovers"

@@ -15,7 +15,7 @@ pool nobody { check tcp { interval = 500ms } server n1 { address = 10.77.0.11:9 
 listen sticky { bind = { $LAB_VIP:81 } pool = sticky route { path = /nobody pool = nobody } }"
 lab_pair_start
 get() { lab_in client curl -s -m 5 "$@"; }
-servers() { for i in $(seq "$1"); do get "$2"; done | sort | uniq -c | awk '{ printf "%s%s=%s", NR > 1 ? " " : "", $2, $1 }'; }
+servers() { for i in $(seq "$1"); do get "$2"; done | sort | uniq -c | awk '{ printf "%s%s=%s", (NR > 1 ? " " : ""), $2, $1 }'; }
 server_state() { lab_status "$1" ".pools[] | select(.name == \"web\") | .servers[] | select(.name == \"$2\") | .state"; }
 
 equal "roundrobin gives each its turn" "$(servers 30 "http://$LAB_VIP/")" "web1=10 web2=10 web3=10"
@@ -36,12 +36,13 @@ sleep 1
 share=$(lab_status "$LAB_ACTIVE" '.pools[] | select(.name == "sticky") | [.servers[].total] | (min * 100 / (add + 1)) | floor')
 expect "64 busy clients behind one address are spread (the least busy server has $share %)" test "${share:-0}" -ge 10
 
-lab_load_start "tcp:$LAB_VIP:7000@200" "tcp:[$LAB_VIP6]:7000@50" "https:$LAB_VIP:443@50" "keep-websocket:$LAB_VIP:80@20" "keep-tcp:$LAB_VIP:7000@20"
+lab_load_start "tcp:$LAB_VIP:7000@200" "tcp6=tcp:[$LAB_VIP6]:7000@50" "https:$LAB_VIP:443@50" "keep-websocket:$LAB_VIP:80@20" "keep-tcp:$LAB_VIP:7000@20"
 sleep 0.5
 lab_tell load begin traffic
 sleep 2
 window=$(lab_ask load)
 equal "TCP: none failed of $(field "$window" .streams.tcp.requests)" "$(field "$window" .streams.tcp.failed)" 0
+equal "TCP over IPv6: none failed of $(field "$window" .streams.tcp6.requests)" "$(field "$window" .streams.tcp6.failed)" 0
 equal "HTTPS, new connection each: none failed of $(field "$window" .streams.https.requests)" "$(field "$window" .streams.https.failed)" 0
 equal "WebSocket tunnels up, of 20 ($(field "$window" '.streams."keep-websocket".exchanges') exchanges)" "$(field "$window" '.streams."keep-websocket".up')" 20
 equal "and none broke" "$(field "$window" '.streams."keep-websocket".broken')" 0

@@ -328,18 +328,24 @@ static bool window_is_complete(void)
 static void add_stream(char *spec)
 {
 	struct stream *stream = &streams[n_streams++];
-	char *at = strrchr(spec, '@');
+	char *at = strrchr(spec, '@'), *equals = strchr(spec, '=');
+	const char *name = spec;
 
 	if (n_streams > STREAMS_MAX)
 		die("more than %d streams", STREAMS_MAX);
 	if (!at || (stream->rate = (unsigned)strtoul(at + 1, NULL, 10)) == 0)
 		die("%s: what follows the @ is a rate or a number of sessions", spec);
 	*at = '\0';
+	if (equals) {
+		*equals = '\0';
+		spec = equals + 1;
+	}
 	stream->keep = strncmp(spec, "keep-", 5) == 0;
 	if (client_kind_parse(stream->keep ? spec + 5 : spec, stream->keep, &stream->kind) < 0)
 		die("%s: expected http:, https:, tcp: or websocket: and ADDRESS:PORT", spec);
-	stream->kind.name = spec;
-	*strchr(spec, ':') = '\0'; /* the name in the report */
+	stream->kind.name = name;
+	if (!equals)
+		*strchr(spec, ':') = '\0';
 	stream->next = clock_now();
 	if (!stream->keep)
 		return;

@@ -51,6 +51,7 @@ static struct node {
 		nanos first, last;
 	} by[ANSWER_COUNT];
 	size_t announced;
+	nanos announced_last;
 	nanos first, last;        /* any answer */
 	uint32_t last_turn_heard; /* echo */
 } nodes[NODES_MAX];
@@ -126,6 +127,12 @@ static void note_answer(int i, enum answer_kind kind, uint32_t turn, nanos now)
 			window.both_in_one_turn++;
 }
 
+static void note_announcement(struct node *node, nanos now)
+{
+	node->announced++;
+	node->announced_last = now;
+}
+
 static void hear(void)
 {
 	uint8_t frame[2048];
@@ -144,7 +151,7 @@ static void hear(void)
 		if (node < 0)
 			window.strangers++;
 		else if (answer.announcement)
-			nodes[node].announced++;
+			note_announcement(&nodes[node], clock_now());
 		else
 			note_answer(node, answer.kind, answer.turn, clock_now());
 	}
@@ -186,6 +193,7 @@ static void on_begin(const char *label)
 	for (size_t i = 0; i < n_nodes; i++) {
 		memset(nodes[i].by, 0, sizeof(nodes[i].by));
 		nodes[i].announced = 0;
+		nodes[i].announced_last = 0;
 		nodes[i].first = nodes[i].last = 0;
 	}
 }
@@ -207,6 +215,7 @@ static void print_node(const struct node *node)
 	printf("\"%s\":{\"answers\":%zu,", node->name, n);
 	print_instant("first_ms", node->first);
 	print_instant("last_ms", node->last);
+	print_instant("announced_last_ms", node->announced_last);
 	printf("\"announced\":%zu", node->announced);
 	for (size_t k = 0; k < ANSWER_COUNT; k++) {
 		printf(",\"%s\":{\"answers\":%zu,", kind_names[k], node->by[k].n);
