@@ -1,7 +1,8 @@
 # fuzz.mk: libFuzzer over every tests/fuzz/fuzz_NAME.c, which says what it links in its first comment ("rooms: ...") and which of these are
 # the parsers that its corpus has to cover ("parsers: ...", else all of them).
 #
-#   make fuzz             every target, FUZZ_SECONDS of processor time in total; starts from tests/fuzz/corpus/NAME
+#   make fuzz             every target from tests/fuzz/corpus/NAME on, FUZZ_SECONDS in all, then the coverage; one closing line
+#   make fuzz-only        without the coverage
 #   make fuzz-coverage    branches of the parsers that the corpora alone reach; prints the others; fails below FUZZ_COVERAGE percent
 #   make fuzz-corpus      fuzzes on from what was found and keeps in the tree what reaches something new
 #
@@ -34,8 +35,12 @@ $(2).coverage: $(1:%.c=$(BUILD)/fuzz/c/%.o) $(patsubst $(OBJ)/%,$(BUILD)/fuzz/c/
 endef
 $(foreach s,$(FUZZ_SOURCES),$(eval $(call fuzzer,$(s),$(s:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/%))))
 
-.PHONY: fuzz fuzz-coverage fuzz-corpus
-fuzz: $(FUZZERS)
+.PHONY: fuzz fuzz-only fuzz-coverage fuzz-corpus
+fuzz: $(FUZZERS) $(FUZZ_COVERS)
+	@{ tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS); tests/fuzz/coverage $(FUZZ_COVERAGE) $(FUZZ_COVERS); } | \
+		awk '/ passed, [0-9]+ failed$$/ { passed += $$2; failed += $$4; next } { print; fflush() } \
+			END { printf "fuzz: %d passed, %d failed\n", passed, failed; exit failed > 0 }'
+fuzz-only: $(FUZZERS)
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 fuzz-coverage: $(FUZZ_COVERS)
 	@tests/fuzz/coverage $(FUZZ_COVERAGE) $(FUZZ_COVERS)

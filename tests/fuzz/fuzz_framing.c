@@ -63,8 +63,15 @@ static struct run feed(const uint8_t *data, size_t size, enum framing_kind kind,
 	}
 	r.done = framing_done(&f);
 	CHECK(!(r.error && r.done));
+	if (r.done)
+		CHECK(framing_run(&f) == 0 && framing_eof(&f) == 0);
+	framing_skip(&f, 0);
 	if (r.error) {
-		CHECK(framing_run(&f) == 0 && framing_error_text(r.error)[0]);
+		size_t used, out;
+
+		CHECK(framing_run(&f) == 0);
+		CHECK(strcmp(framing_error_text(r.error), framing_error_text(-r.error)) == 0);
+		CHECK(framing_take(&f, r.bytes, r.out, &used, &out) == r.error && used == 0 && out == 0);
 	} else if (!r.done) {
 		int end = framing_eof(&f);
 
