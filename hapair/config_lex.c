@@ -264,14 +264,3 @@ struct config_token *config_lex(const struct config_text *text, const char *file
 	push(&l, MARK_END);
 	return l.tokens;
 }
-
-const char *config_token_text(const struct config_token *token, char out[80])
-{
-	static const char *const names[] = {"", "\"=\"", "\",\"", "\"{\"", "\"}\"", "the end of the file"};
-
-	if (token->mark == MARK_WORD)
-		snprintf(out, 80, "\"%.70s\"", token->word.text);
-	else
-		snprintf(out, 80, "%s", names[token->mark]);
-	return out;
-}

@@ -30,7 +30,4 @@ struct config_token *config_lex(const struct config_text *text, const char *file
 				const struct config_input *input, struct arena *arena,
 				struct config_report *report);
 
-/* How a token is called in a message: "=", "the end of the file" or a word in quotes. */
-const char *config_token_text(const struct config_token *token, char out[80]);
-
 #endif

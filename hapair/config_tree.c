@@ -310,7 +310,7 @@ static void take_loose(struct parser *p, struct unit *u, struct open_block *bloc
 	if (all_bad)
 		return;
 	const struct config_block *type = config_block_find(first->word.text);
-	config_token_text(first, text);
+	snprintf(text, sizeof text, "\"%.70s\"", first->word.text);
 	if (type && (n > 1 || !type->label))
 		complain(p, u, block, first->line, "block %s lacks its { }", text);
 	else if (n > 1)
