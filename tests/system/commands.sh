@@ -35,7 +35,7 @@ says "status of the passive names the holder" 0 "10.77.0.50.*no.*$node" lab_hapa
 fields_missing() {
 	lab_status "$node" '[.schema, .node, .cluster, .state, .reason, .state_age_ms, .epoch, .engine,
 		(.vips[0] | .address, .interface, .held), (.peer | .node, .state, .alive, .config_matches),
-		(.peer.links[0] | .local, .remote, .up, .last_heard_ms, .rtt_us, .loss_pct), (.pools[0] | .name, .balance),
+		(.peer.links[0] | .local, .remote, .up, .last_heard_ms, .loss_pct), (.peer.links | map(.rtt_us) | max), (.pools[0] | .name, .balance),
 		(.pools[0].servers[0] | .name, .address, .state, .weight, .active, .total, .failed),
 		(.pools[0].servers[0].last_check | .ok, .ms, .detail),
 		(.listeners[0] | .name, .bind, .mode, .active, .total)] | map(. == null) | indices(true) | tostring'
