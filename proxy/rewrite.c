@@ -24,7 +24,8 @@ static inline void put(struct writer *w, const char *p, size_t n)
 
 static inline void put_span(struct writer *w, struct span s)
 {
-	put(w, s.p, s.n);
+	if (s.n > 0) /* an empty span may point nowhere, which memcpy() must not be given */
+		put(w, s.p, s.n);
 }
 
 /* A constant length becomes a few moves. */
