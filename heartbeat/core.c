@@ -180,7 +180,7 @@ static void shorten(struct heart *h, nanos until, const char *why, nanos now, st
 /*
  * The peer was heard: what it granted counts from now on, and the lease from silence ends with the silence. Before it does, the
  * peer gets a moment to answer, so that a peer that only slept does not cost the VIP: half of the time for which it said
- * that it claims nothing, at most an interval. That the message was under way for less than that half is assumed here.
+ * that it claims nothing, at most an interval. Here it is assumed that the message took less than s, or than that half.
  */
 static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {
@@ -201,7 +201,9 @@ static nanos grace_of(const struct heart *h, const struct wire_message *m, nanos
 {
 	if (m->flags & WIRE_ASKS)
 		return at + SPLIT_INTERVALS * h->terms.interval;
-	return at + (m->hold == WIRE_FOREVER ? longest : sooner(m->hold / 2, longest));
+	if (m->hold == WIRE_FOREVER)
+		return at + longest;
+	return at + later(sooner(longest, sooner(m->hold / 2, m->hold - h->terms.slack)), 0);
 }
 
 /* Deciding */
@@ -406,6 +408,9 @@ static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 	if (PLANTED(PLANT_LEASE_FROM_RENEWAL))
 		return at + h->terms.dead;
 	end = lease_grant(echoed->at, m->echo_ago, m->hold, m->dead);
+	/* It was not sent after it came, even if this machine's clock stood still since the echoed one was sent. */
+	if (m->hold != WIRE_FOREVER)
+		end = sooner(end, at + m->hold - lease_margin(m->dead));
 	return sooner(end, at + m->dead - lease_margin(m->dead)) - h->settings.linger;
 }
 

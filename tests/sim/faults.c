@@ -163,7 +163,7 @@ static void reload(struct world *w, struct node *n, const struct fault *f)
 		interval = n->settings.interval;
 	n->settings.interval = interval;
 	n->settings.digest = 2 + f->amount;
-	world_reload(w, n);
+	world_sync(w, n);
 }
 
 void faults_start(struct world *w, unsigned index)

@@ -418,6 +418,8 @@ void world_sync(struct world *w, struct node *n)
 	if (!n->role_up || n->frozen)
 		return;
 	out.n = 0;
+	if (memcmp(&n->heart.settings, &n->settings, sizeof(n->settings)) != 0)
+		heart_change(&n->heart, &n->settings, world_local(w, n), &out);
 	heart_fitness(&n->heart, n->fit ? FITNESS_OK : FITNESS_DEAD, world_local(w, n), &out);
 	heart_usable(&n->heart, n->usable, "an interface is gone", world_local(w, n), &out);
 	perform(w, n, &out);
@@ -448,18 +450,6 @@ void world_switchover(struct world *w, struct node *n)
 	out.n = 0;
 	error = heart_switchover(&n->heart, world_local(w, n), &text, &out);
 	world_trace(w, "%c   is told to switch over: %d %s", 'A' + n->id, error, text);
-	perform(w, n, &out);
-	turn(w, n);
-}
-
-void world_reload(struct world *w, struct node *n)
-{
-	static struct heart_actions out;
-
-	if (!n->role_up || n->frozen)
-		return;
-	out.n = 0;
-	heart_change(&n->heart, &n->settings, world_local(w, n), &out);
 	perform(w, n, &out);
 	turn(w, n);
 }
@@ -508,6 +498,7 @@ void world_end_role(struct world *w, struct node *n, bool memory_lost)
 
 static void settings_of(struct world *w, struct node *n, unsigned dead_after)
 {
+	memset(&n->settings, 0, sizeof(n->settings));
 	n->settings = (struct heart_settings){
 		.has_peer = true,
 		.n_links = LINKS,

@@ -161,7 +161,6 @@ void world_lose_buffer(struct world *w, struct node *n);
 void world_sync(struct world *w, struct node *n); /* tells the heart what its surroundings are */
 void world_leave(struct world *w, struct node *n);
 void world_switchover(struct world *w, struct node *n);
-void world_reload(struct world *w, struct node *n);
 void world_close(struct node *n); /* the kernel: fence and address gone */
 void world_inject(struct world *w);
 bool world_holds(const struct world *w, const struct node *n);
