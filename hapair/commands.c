@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A little more than admin itself waits (admin_http.c), so that its explanation arrives. */
 #define SWITCHOVER_TIMEOUT_S 20
@@ -134,9 +133,9 @@ static int server_list(const struct invocation *invocation, const char *pool)
 {
 	int exit_status;
 	json_t *json = status(invocation, &exit_status);
-	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
-	if (exit_status == EXIT_DONE && !status_text_print_servers(json, pool, stdout, colour))
+	if (exit_status == EXIT_DONE &&
+	    !status_text_print_servers(json, pool, stdout, status_text_wants_colour()))
 		exit_status = no_pool(json, pool);
 	json_decref(json);
 	return exit_status;

@@ -20,14 +20,6 @@
 #define LINE_REST    "\033[K"
 #define SCREEN_REST  "\033[J"
 
-/* Colour is for people at a terminal who did not ask for none (https://no-color.org). */
-static bool wants_colour(void)
-{
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
-}
-
 static int failed(const struct invocation *invocation, int error)
 {
 	control_explain(invocation->run_dir, error, stderr);
@@ -78,7 +70,7 @@ static int status_once(const struct invocation *invocation, bool as_json)
 	if (as_json)
 		fputs(text, stdout);
 	else
-		status_text_print(status, stdout, wants_colour());
+		status_text_print(status, stdout, status_text_wants_colour());
 	json_decref(status);
 	free(text);
 	if (fflush(stdout) != 0)
@@ -95,7 +87,7 @@ static void redraw(const json_t *status, bool screen)
 
 	if (!to)
 		return;
-	status_text_print(status, to, wants_colour());
+	status_text_print(status, to, status_text_wants_colour());
 	fclose(to);
 	if (screen)
 		fputs(SCREEN_HOME, stdout);
@@ -186,7 +178,7 @@ static bool print_event(void *ctx, const char *line)
 
 int command_events(const struct invocation *invocation, int argc, char **argv)
 {
-	struct printing printing = {.colour = wants_colour()};
+	struct printing printing = {.colour = status_text_wants_colour()};
 	bool follow = false;
 	int r;
 

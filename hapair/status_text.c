@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COLOUR_GOOD  "\033[32m"
 #define COLOUR_BAD   "\033[31;1m"
@@ -17,6 +18,13 @@
 
 #define CELL_MAX    96
 #define COLUMNS_MAX 10
+
+bool status_text_wants_colour(void)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
+}
 
 struct out {
 	FILE *to;

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Colour is for people at a terminal who did not ask for none (https://no-color.org). */
+bool status_text_wants_colour(void);
+
 void status_text_print(const json_t *status, FILE *to, bool colour);
 
 /* The table of servers, of one pool or (NULL) of all. False, and nothing printed, when there is no such pool.
