@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -346,13 +347,23 @@ static bool become_realtime(void)
 	return granted;
 }
 
-static void lock_memory(void)
+/* Is later memory locked without a limit? sandbox_enter() keeps CAP_IPC_LOCK. */
+static bool may_lock_more(void)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	/* Without CAP_IPC_LOCK, soon, later memory would be refused past the limit: then only what is there is locked. */
-	int future = setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0 ? MCL_FUTURE : 0;
+	cap_flag_value_t value = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
 
-	if (mlockall(MCL_CURRENT | future))
+	if (caps)
+		cap_get_flag(caps, CAP_IPC_LOCK, CAP_EFFECTIVE, &value);
+	cap_free(caps);
+	return value == CAP_SET || setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0;
+}
+
+static void lock_memory(void)
+{
+	/* With a limit, memory that is wanted later would be refused past it: then only what is there is locked. */
+	if (mlockall(MCL_CURRENT | (may_lock_more() ? MCL_FUTURE : 0)))
 		log_warning("memory is not locked (%s): under memory pressure heartbeats may be late",
 			    strerror(errno));
 }

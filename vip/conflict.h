@@ -1,11 +1,11 @@
 /*
- * conflict.h [pure]: is somebody else using the VIP? What frames that were heard say, and what to do about
- * it.
+ * conflict.h [pure]: is somebody else using the VIP? What frames that were heard say, and what to do about it.
  *
- * Follows RFC 5227: while waiting to claim, an answer to a probe names a holder (2.1.1); while holding, any
- * ARP whose sender is the VIP but not us is a conflict, and we defend with one announcement at most every
- * DEFEND_INTERVAL (2.4 c: a VIP's holder does not give up because of somebody who is not its peer; between
- * peers the heartbeat decides). The same for neighbour advertisements (RFC 4862 5.4.4).
+ * Follows RFC 5227: while waiting to claim, an answer to a probe names a holder (2.1.1); while holding, any ARP
+ * whose sender is the VIP but not us is a conflict, and we defend (2.4 c: a VIP's holder does not give up because of
+ * somebody who is not its peer; between peers the heartbeat decides). The RFC defends once in 10 s, so that two
+ * stubborn hosts do not flood the link; here it is twice a second, because each foreign frame turns clients away from
+ * a service that is meant to be there. The same for neighbour advertisements (RFC 4862 5.4.4).
  */
 #ifndef HAPAIR_VIP_CONFLICT_H
 #define HAPAIR_VIP_CONFLICT_H
@@ -28,7 +28,7 @@ enum conflict_claim {
 enum conflict_claim conflict_read(const uint8_t *frame, size_t n, const struct ip *vip,
 				  const uint8_t own_mac[MAC_BYTES], uint8_t ret_mac[MAC_BYTES]);
 
-#define CONFLICT_DEFEND_INTERVAL SECONDS(10) /* RFC 5227 1.1 */
+#define CONFLICT_DEFEND_INTERVAL MS(500)
 #define CONFLICT_REPORT_INTERVAL SECONDS(60) /* the same holder is reported again after this */
 
 /* Per VIP; zero-initialised. */

@@ -12,7 +12,7 @@
 #include "vip/announce.h"
 #include "vip/conflict.h"
 #include "vip/fence.h"
-#include "vip/packet.h"
+#include "vip/port.h"
 #include "vip/watch.h"
 
 #include <errno.h>
@@ -24,12 +24,6 @@
 
 #define FRAMES_PER_TURN 64 /* of one socket: a flood of ARP must not hold up heartbeats */
 #define PROBE_WINDOW    SECONDS(3)
-
-/* An interface that carries a VIP. */
-struct port {
-	struct watch_link link; /* index 0: not there */
-	struct packet *arp, *neighbours;
-};
 
 struct one {
 	struct vip_wish wish; /* interface filled in; "" when no interface has the subnet */
@@ -143,56 +137,11 @@ static int fence_restore(struct vips *vips)
 
 /* --- interfaces --- */
 
-static void port_close_sockets(struct vips *vips, struct port *port)
+static void listen_on(struct vips *vips, size_t i)
 {
-	/* Closing takes them out of the epoll set. */
-	packet_close(port->arp);
-	packet_close(port->neighbours);
-	port->arp = port->neighbours = NULL;
-}
-
-static void open_packet(struct vips *vips, const struct watch_link *link, int family, struct packet **packet)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int error;
-
-	if (*packet)
-		return;
-	error = packet_open(link->index, family, packet);
-	if (error) {
-		log_warning("%s: nothing can be announced (packet socket: %s)", link->name, strerror(-error));
-		*packet = NULL;
-		return;
-	}
-	if (epoll_ctl(vips->epoll_fd, EPOLL_CTL_ADD, packet_fd(*packet), &event))
-		log_warning("%s: nothing can be heard: %s", link->name, strerror(errno));
-}
-
-static void port_open_sockets(struct vips *vips, size_t i)
-{
-	struct port *port = &vips->ports[i];
-
-	if (!port->link.index || !port->link.ethernet)
-		return;
-	for (size_t v = 0; v < vips->n; v++) {
-		if (vips->ones[v].port != i)
-			continue;
-		if (vips->ones[v].wish.ip.family == AF_INET6)
-			open_packet(vips, &port->link, AF_INET6, &port->neighbours);
-		else
-			open_packet(vips, &port->link, AF_INET, &port->arp);
-	}
-}
-
-static const char *link_fault(const struct watch_link *link)
-{
-	if (!link->index)
-		return "the interface of a VIP is missing";
-	if (!link->up)
-		return "the interface of a VIP is down";
-	if (!link->carrier)
-		return "the interface of a VIP has no carrier";
-	return NULL;
+	for (size_t v = 0; v < vips->n; v++)
+		if (vips->ones[v].port == i)
+			port_listen(&vips->ports[i], vips->ones[v].wish.ip.family, vips->epoll_fd);
 }
 
 static void judge_usable(struct vips *vips)
@@ -203,7 +152,7 @@ static void judge_usable(struct vips *vips)
 		if (!vips->ones[i].wish.interface[0])
 			why = "no interface has the subnet of a VIP";
 	for (size_t i = 0; i < vips->n_ports && !why; i++)
-		why = link_fault(&vips->ports[i].link);
+		why = port_fault(&vips->ports[i]);
 	if (!why == vips->usable && why == vips->why)
 		return;
 	vips->usable = !why;
@@ -231,19 +180,19 @@ static int set_addresses(struct vips *vips)
 static void port_news(struct vips *vips, size_t i, const struct watch_link *link)
 {
 	struct port *port = &vips->ports[i];
-	const char *before = link_fault(&port->link), *after;
+	const char *before = port_fault(port), *after;
 	bool same_index = port->link.index == (link->present ? link->index : 0);
 	bool same_mac = memcmp(port->link.mac, link->mac, sizeof(link->mac)) == 0;
 
 	if (!same_index)
-		port_close_sockets(vips, port);
+		port_close(port);
 	if (link->present) {
 		port->link = *link;
 	} else {
 		port->link.index = 0;
 		port->link.up = port->link.carrier = false;
 	}
-	after = link_fault(&port->link);
+	after = port_fault(port);
 	if (!same_index && vips->set) {
 		/* Hooks went with the interface, and a new one of the same name has none. */
 		struct fence_plan plan;
@@ -252,7 +201,7 @@ static void port_news(struct vips *vips, size_t i, const struct watch_link *link
 		if (memcmp(&plan, &vips->plan, sizeof(plan)) != 0 && fence_again(vips))
 			fence_restore(vips);
 		set_addresses(vips);
-		port_open_sockets(vips, i);
+		listen_on(vips, i);
 	}
 	/* Another MAC, or another switch behind the cable: what neighbours know is old. */
 	if (vips->held && !after && (before || !same_mac))
@@ -401,7 +350,7 @@ void vip_free(struct vips *vips)
 	if (!vips)
 		return;
 	for (size_t i = 0; i < vips->n_ports; i++)
-		port_close_sockets(vips, &vips->ports[i]);
+		port_close(&vips->ports[i]);
 	address_book_free(vips->book);
 	watch_free(vips->watch);
 	fence_free(vips->fence);
@@ -421,7 +370,7 @@ static int resolve(struct vips *vips)
 	int error;
 
 	for (size_t i = 0; i < vips->n_ports; i++)
-		port_close_sockets(vips, &vips->ports[i]);
+		port_close(&vips->ports[i]);
 	memset(vips->ports, 0, sizeof(vips->ports));
 	vips->n_ports = 0;
 	vips->n_links = 0;
@@ -501,7 +450,7 @@ int vip_set(struct vips *vips, const struct vip_wish *wishes, size_t n, bool kee
 		set_addresses(vips);
 	}
 	for (size_t i = 0; i < vips->n_ports; i++)
-		port_open_sockets(vips, i);
+		listen_on(vips, i);
 	vips->set = true;
 	vips->why = NULL;
 	vips->usable = true;
@@ -515,11 +464,7 @@ int vip_set(struct vips *vips, const struct vip_wish *wishes, size_t n, bool kee
 
 static struct packet *packet_for(const struct vips *vips, const struct one *one)
 {
-	const struct port *port = &vips->ports[one->port];
-
-	if (!one->wish.interface[0])
-		return NULL;
-	return one->wish.ip.family == AF_INET6 ? port->neighbours : port->arp;
+	return one->wish.interface[0] ? port_packet(&vips->ports[one->port], one->wish.ip.family) : NULL;
 }
 
 static void announce_once(struct vips *vips, const struct one *one)

@@ -34,11 +34,9 @@ within "longest gap of the client meanwhile" "$(field "$WINDOW" .streams.http.ga
 
 # Another machine says that it holds the VIP.
 ip -n "$(lab_ns watch)" addr add "$LAB_VIP/32" dev eth0
-lab_in watch arping -q -c 1 -U -I eth0 "$LAB_VIP" 2>/dev/null || {
-	ip -n "$(lab_ns watch)" link set eth0 down
-	lab_in watch sysctl -qw net.ipv4.conf.eth0.arp_notify=1
-	ip -n "$(lab_ns watch)" link set eth0 up
-}
+own=$(lab_in "$LAB_ACTIVE" ip -o -4 addr show dev eth0 | awk '{ sub("/.*", "", $4); print $4; exit }')
+ip -n "$(lab_ns watch)" neigh flush dev eth0
+lab_in watch curl -s --max-time 1 --interface "$LAB_VIP" "http://$own:9/" # asks for it by ARP, as the VIP
 mac=$(ip -n "$(lab_ns watch)" -j link show eth0 | jq -r '.[0].address')
 expect "a foreign holder is told by its MAC" lab_until 3 said "$LAB_ACTIVE" ".to == \"foreign holder\" and (.reason | contains(\"$mac\"))"
 ip -n "$(lab_ns watch)" addr del "$LAB_VIP/32" dev eth0
