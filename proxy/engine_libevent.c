@@ -1,8 +1,10 @@
 /*
  * engine_libevent.c: io.h on readiness, edge-triggered, with our own buffers.
  *
- * libevent runs the loop: timer, wake-up from other threads, listeners. The streams sit in one epoll set of their own, which
- * libevent watches like any other descriptor. That is so for three reasons, each met when streams were libevent events:
+ * libevent runs the loop: wake-up from other threads, listeners, and waiting while there is no stream. The streams sit in one
+ * epoll set of their own, which libevent watches like any other descriptor; once it is readable we stay with it, one
+ * epoll_wait a turn, until something shows that is libevent's (those descriptors are in our set too, level-triggered,
+ * without a stream). Streams are not libevent events for three reasons, each met when they were:
  *   - libevent reports EPOLLERR as "readable and writable", which says nothing in an edge-triggered set; a reset that came with the
  *     last bytes then goes unnoticed when a short read is taken for a drained socket.
  *   - event_del() costs an epoll_ctl for each connection that ends; close() alone does the same.
@@ -24,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -34,7 +37,6 @@
 
 #define TURN_EVENTS      256 /* events taken from the kernel at a time */
 #define TURN_STEPS       512 /* streams tried before the kernel is asked again */
-#define TURN_ROUNDS      16  /* turns before libevent has its own turn */
 #define ACCEPT_BURST_MAX 64
 #define ACCEPT_PAUSE     MS(50) /* after running out of descriptors or memory */
 
@@ -44,6 +46,7 @@ struct io_loop {
 	struct event *streams_event, *wake_event, *timer_event, *again_event;
 	nanos now, timer_at;
 	int64_t wall_ms; /* 0: not read in this turn */
+	bool stopping;
 	struct list ready, closed;
 	struct wheel wheel;
 	struct slab buffers;
@@ -62,6 +65,7 @@ struct io_listener {
 	int fd;
 	unsigned burst; /* accepts tried per event: grows while all succeed */
 	bool paused;    /* by the owner */
+	bool broken, watched;
 	struct wheel_timer resume;
 	void (*on_accepted)(void *ctx, int fd, const struct addr *peer);
 	void *ctx;
@@ -169,6 +173,11 @@ void io_receive(struct io_stream *s, struct buffer *into)
 	s->into = into;
 	if (s->readable || s->tls_more)
 		stream_wake(s);
+}
+
+void io_receive_detach(struct io_stream *s)
+{
+	s->into = NULL;
 }
 
 static void try_receive(struct io_stream *s)
@@ -369,7 +378,6 @@ void io_close(struct io_stream *s, enum io_close_how how)
 	}
 	list_remove(&s->ready);
 	list_push_back(&s->loop->closed, &s->ready);
-	event_active(s->loop->again_event, EV_TIMEOUT, 0);
 }
 
 bool io_broken(struct io_stream *s)
@@ -434,7 +442,13 @@ static void turn_begin(struct io_loop *loop)
 	loop->wall_ms = 0;
 }
 
-static void turn_end(struct io_loop *loop)
+/* What is left for the next turn: something, or not. */
+static bool turn_is_left(const struct io_loop *loop)
+{
+	return !list_empty(&loop->ready) || !list_empty(&loop->closed);
+}
+
+static void turn_work(struct io_loop *loop)
 {
 	for (int steps = 0; steps < TURN_STEPS && !list_empty(&loop->ready); steps++) {
 		struct io_stream *s = list_entry(loop->ready.next, struct io_stream, ready);
@@ -448,37 +462,67 @@ static void turn_end(struct io_loop *loop)
 	}
 	if (loop->after != NULL)
 		loop->after(loop->after_ctx);
+}
+
+/* The end of a turn that libevent called for: it has to know when to call again. */
+static void turn_end(struct io_loop *loop)
+{
+	turn_work(loop);
 	nanos next = wheel_next(&loop->wheel);
 	if (next < loop->timer_at) {
 		struct timeval tv = clock_timeval(next - loop->now);
 		loop->timer_at = next;
 		event_add(loop->timer_event, &tv);
 	}
-	if (!list_empty(&loop->ready) || !list_empty(&loop->closed))
+	if (turn_is_left(loop))
 		event_active(loop->again_event, EV_TIMEOUT, 0);
+}
+
+/* For epoll_wait(): rounded up, so that the timer is due when it returns. */
+static int wait_ms(const struct io_loop *loop)
+{
+	nanos next = wheel_next(&loop->wheel);
+	if (turn_is_left(loop))
+		return 0;
+	if (next == NANOS_NEVER)
+		return -1;
+	nanos ms = (next - loop->now + NS_PER_MS - 1) / NS_PER_MS;
+	return ms < 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* True: something of libevent's has shown. */
+static bool take_events(struct io_loop *loop, int n)
+{
+	bool foreign = false;
+	for (int i = 0; i < n; i++) {
+		if (loop->events[i].data.ptr == NULL)
+			foreign = true;
+		else
+			stream_told(loop->events[i].data.ptr, loop->events[i].events);
+	}
+	return foreign;
 }
 
 static void on_streams(evutil_socket_t fd, short what, void *ctx)
 {
 	struct io_loop *loop = ctx;
-	for (int round = 0; round < TURN_ROUNDS; round++) {
-		int n = epoll_wait(loop->streams_fd, loop->events, TURN_EVENTS, 0);
-		if (n <= 0 && list_empty(&loop->ready))
-			return;
+	bool foreign = false;
+	for (int timeout = 0; !foreign && !loop->stopping; timeout = wait_ms(loop)) {
+		int n = epoll_wait(loop->streams_fd, loop->events, TURN_EVENTS, timeout);
 		turn_begin(loop);
-		for (int i = 0; i < n; i++)
-			stream_told(loop->events[i].data.ptr, loop->events[i].events);
-		turn_end(loop);
-		/* Few events: most likely there are none at the moment, and asking would be a wasted system call. */
-		if (n < 3 && list_empty(&loop->ready))
-			return;
+		foreign = take_events(loop, n);
+		if (wheel_next(&loop->wheel) <= loop->now)
+			wheel_turn(&loop->wheel, loop->now);
+		turn_work(loop);
 	}
+	turn_begin(loop);
+	turn_end(loop);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *ctx)
 {
 	struct io_loop *loop = ctx;
-	if (list_empty(&loop->ready) && list_empty(&loop->closed))
+	if (!turn_is_left(loop))
 		return;
 	turn_begin(loop);
 	turn_end(loop);
@@ -505,9 +549,21 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 
 /* --- listening ------------------------------------------------------------------------------------------- */
 
+/* Of a descriptor that is libevent's: our set only says that there is something for it. */
+static void foreign_watch(struct io_loop *loop, int fd, bool on)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	epoll_ctl(loop->streams_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &e);
+}
+
 static void listener_watch(struct io_listener *l)
 {
-	if (!l->paused && l->resume.deadline == NANOS_NEVER)
+	bool on = !l->paused && l->resume.deadline == NANOS_NEVER && !l->broken;
+	if (on == l->watched)
+		return;
+	l->watched = on;
+	foreign_watch(l->loop, l->fd, on);
+	if (on)
 		event_add(l->event, NULL);
 	else
 		event_del(l->event);
@@ -540,14 +596,15 @@ static bool accept_one(struct io_listener *l)
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
-		event_del(l->event);
+		l->broken = true;
+		listener_watch(l);
 		break;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
 		io_timer_set(l->loop, &l->resume, l->loop->now + ACCEPT_PAUSE);
-		event_del(l->event);
+		listener_watch(l);
 		break;
 	default:
 		return true; /* an error of the connection that was about to come (accept(2)) */
@@ -585,12 +642,11 @@ struct io_listener *io_listen(struct io_loop *loop, int fd,
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		goto fail;
 	l->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_listener, l);
-	if (l->event == NULL || event_add(l->event, NULL) < 0)
+	if (l->event == NULL)
 		goto fail;
+	listener_watch(l);
 	return l;
 fail:
-	if (l != NULL && l->event != NULL)
-		event_free(l->event);
 	free(l);
 	close(fd);
 	return NULL;
@@ -607,6 +663,8 @@ void io_listener_free(struct io_listener *l)
 	if (l == NULL)
 		return;
 	wheel_cancel(&l->resume);
+	l->paused = true;
+	listener_watch(l);
 	event_free(l->event);
 	close(l->fd);
 	free(l);
@@ -645,6 +703,7 @@ struct io_loop *io_loop_new(size_t buffers_max)
 	    loop->again_event == NULL || event_add(loop->streams_event, NULL) < 0 ||
 	    event_add(loop->wake_event, NULL) < 0)
 		goto fail;
+	foreign_watch(loop, loop->wake_fd, true);
 	return loop;
 fail:
 	io_loop_free(loop);
@@ -682,6 +741,7 @@ int io_loop_run(struct io_loop *loop)
 
 void io_loop_stop(struct io_loop *loop)
 {
+	loop->stopping = true;
 	event_base_loopbreak(loop->base);
 }
 

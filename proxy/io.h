@@ -121,6 +121,8 @@ void io_secure(struct io_stream *stream, SSL *tls);
 
 /* `into`: NULL, or a buffer with room, lent until the completion. */
 void io_receive(struct io_stream *stream, struct buffer *into);
+/* The receive goes on, but the buffer that was lent to it is its owner's again. */
+void io_receive_detach(struct io_stream *stream);
 /* The bytes are lent until the completion; at most IO_IOV_MAX pieces, none empty. */
 void io_send(struct io_stream *stream, const struct iovec *pieces, size_t n);
 /* No more will be sent (half-close); after a send that is in flight. No completion. */

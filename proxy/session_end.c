@@ -166,6 +166,7 @@ void session_on_deadline(struct wheel_timer *timer)
 		session_close(s, IO_CLOSE);
 		return;
 	case SESSION_HEAD:
+		io_receive_detach(&s->client);
 		s->keep_alive = false;
 		s->body_done = false;
 		s->method = HTTP_METHOD_OTHER;
@@ -219,6 +220,7 @@ void session_close(struct session *s, enum io_close_how how)
 		s->upstream = NULL;
 	}
 	leave_server(s, false);
+	io_close(&s->client, how);
 	relay_done(&s->to_client);
 	relay_done(&s->to_server);
 	buffer_drop(s, &s->in);
@@ -228,7 +230,6 @@ void session_close(struct session *s, enum io_close_how how)
 	buffer_drop(s, &s->log);
 	COUNT(counters_of(s)->active, (uint64_t)-1);
 	list_remove(&s->node);
-	io_close(&s->client, how);
 }
 
 void session_closed(struct io_stream *client)

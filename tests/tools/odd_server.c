@@ -76,12 +76,15 @@ static void put(struct connection *c, const char *p, size_t n)
 
 static void say(struct connection *c, const char *format, ...)
 {
-	char text[8192];
+	char *text;
 	va_list args;
 	va_start(args, format);
-	int n = vsnprintf(text, sizeof(text), format, args);
+	int n = vasprintf(&text, format, args);
 	va_end(args);
+	if (n < 0)
+		exit(1);
 	put(c, text, (size_t)n);
+	free(text);
 }
 
 static void respond(struct connection *c, const char *status, const char *p, size_t n)

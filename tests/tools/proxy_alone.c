@@ -278,5 +278,5 @@ int main(int argc, char **argv)
 	input = event_new(base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &input);
 	event_add(input, NULL);
 	event_base_dispatch(base);
-	return status;
+	_exit(status); /* what is left is the kernel's to free */
 }
