@@ -99,7 +99,7 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 /* How long this node claims nothing from now on. Saying it binds: the bounds are raised here, before the message leaves. */
 static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 {
-	if (flags & WIRE_ASKS)
+	if (h->state == NODE_ACTIVE)
 		return 0;
 	if (flags & WIRE_GOODBYE)
 		return WIRE_FOREVER;

@@ -199,7 +199,7 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 
 static nanos grace_of(const struct heart *h, const struct wire_message *m, nanos longest, nanos at)
 {
-	if (m->flags & WIRE_ASKS)
+	if (m->state == NODE_ACTIVE)
 		return at + SPLIT_INTERVALS * h->terms.interval;
 	if (m->hold == WIRE_FOREVER)
 		return at + longest;
@@ -390,7 +390,7 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 		h->fit_since = at;
 }
 
-/* What the newest message grants, as an instant; 0: nothing. Never more than a passive's wait would give now. */
+/* What the newest message grants, as an instant; 0: nothing. Never more than the own D gives, whatever the peer holds. */
 static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 {
 	const struct lease_sending *echoed;
@@ -411,7 +411,7 @@ static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 	/* It was not sent after it came, even if this machine's clock stood still since the echoed one was sent. */
 	if (m->hold != WIRE_FOREVER)
 		end = sooner(end, at + m->hold - lease_margin(m->dead));
-	return sooner(end, at + m->dead - lease_margin(m->dead)) - h->settings.linger;
+	return sooner(end, at + h->terms.dead - h->terms.margin) - h->settings.linger;
 }
 
 static void measure(struct heart *h, unsigned link, const struct wire_message *m, nanos at)
@@ -457,6 +457,8 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
 	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);
+	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE)
+		h->split = true;
 }
 
 int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, nanos at,

@@ -79,14 +79,18 @@ static void note_newest(struct detect *d, const struct wire_message *m, nanos at
 
 static void adopt(struct detect *d, const struct wire_message *m, unsigned link, nanos at)
 {
+	/* Only this message is known to be fresh: what the boot said before may have been recorded in an earlier life of mine. */
+	uint64_t floor = m->sequence - 1;
+
+	if (d->stranger.boot == m->boot && d->stranger.newest > floor)
+		floor = d->stranger.newest;
 	retire(d, d->boot);
 	if (d->stranger.boot != m->boot)
 		retire(d, d->stranger.boot);
 	d->boot = m->boot;
 	d->gone = false;
 	for (size_t i = 0; i < d->n_links; i++) {
-		/* What was heard of it while it was a stranger is not to be heard again. */
-		replay_reset(&d->links[i].replay, d->stranger.boot == m->boot ? d->stranger.newest : 0);
+		replay_reset(&d->links[i].replay, floor);
 		d->links[i].counted = 0;
 		d->links[i].window_sent = d->links[i].window_received = 0;
 	}
@@ -122,6 +126,8 @@ enum detect_verdict detect_message(struct detect *d, const struct wire_message *
 {
 	if (m->boot == 0 || is_retired(d, m->boot))
 		return DETECT_BOOT;
+	if (m->sequence == 0)
+		return DETECT_REPLAY;
 	if (m->boot != d->boot) {
 		if (!proves_itself(m, me, sent, dead, at))
 			return meet_stranger(d, m, dead, budget, at);

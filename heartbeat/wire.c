@@ -83,10 +83,16 @@ static uint32_t micros(nanos duration)
 {
 	if (duration <= 0)
 		return 0;
-	if (duration == WIRE_FOREVER)
-		return UINT32_MAX;
 	duration /= NS_PER_US;
-	return duration < UINT32_MAX ? (uint32_t)duration : UINT32_MAX - 1;
+	return duration < UINT32_MAX ? (uint32_t)duration : UINT32_MAX;
+}
+
+/* The largest number is forever, which is said only when it is meant. */
+static uint32_t hold_micros(nanos hold)
+{
+	uint32_t value = micros(hold);
+
+	return hold != WIRE_FOREVER && value == UINT32_MAX ? UINT32_MAX - 1 : value;
 }
 
 static nanos duration_of(uint32_t value)
@@ -167,7 +173,7 @@ void wire_encode(const struct wire_message *m, const uint8_t cluster[WIRE_CLUSTE
 	put64(out + AT_ECHO_BOOT, m->echo_boot);
 	put64(out + AT_ECHO_SEQUENCE, m->echo_sequence);
 	put32(out + AT_ECHO_AGO, micros(m->echo_ago));
-	put32(out + AT_HOLD, micros(m->hold));
+	put32(out + AT_HOLD, hold_micros(m->hold));
 	put64(out + AT_EPOCH, m->epoch);
 	put32(out + AT_DEAD, micros(m->dead));
 	put32(out + AT_LINGER, micros(m->linger));

@@ -102,8 +102,9 @@ struct node {
 	uint16_t buffer[QUEUE_MAX];
 	unsigned n_buffered;
 	/* for the checker */
-	nanos reached;    /* last datagram that the heart accepted */
-	nanos claimed_at; /* last CLAIM */
+	nanos reached;        /* last datagram that the heart accepted */
+	nanos reached_before; /* the same at the end of the last wake-up */
+	nanos claimed_at;     /* last CLAIM */
 	uint64_t epoch_known;
 	unsigned transitions, lapses;
 };
