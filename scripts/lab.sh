@@ -358,10 +358,10 @@ lab_cable() {
 	ip -n "$LAB_PREFIX-switch" -batch "$batch"
 }
 
-# lab_lose NODE: a machine that is no more: cables out, then every process killed at once.
+# lab_lose NODE [PIDS]: a machine that is no more: cables out, then every process killed at once.
 lab_lose() {
 	local pids
-	pids=$(lab_pids "$1")
+	pids=${2:-$(lab_pids "$1")}
 	lab_cable "$1" down
 	kill -9 $pids 2>/dev/null
 	return 0

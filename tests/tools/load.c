@@ -273,10 +273,12 @@ static void print_sessions(const struct stream *stream)
 
 static void print_window(void)
 {
-	printf("{\"window\":\"%s\",\"mono_ms\":%.0f,\"ms\":%.0f,\"stall_ms\":%.1f,\"late_ms\":%.1f,"
+	printf("{\"window\":\"%s\",\"mono_ms\":%.0f,\"ms\":%.0f,\"stall_ms\":%.1f,\"wait_ms\":%.1f,\"late_"
+	       "ms\":%.1f,"
 	       "\"streams\":{",
 	       window.label, as_ms(window.from), as_ms(window.to - window.from),
-	       as_ms(stalls_worst(window.from, window.to)), as_ms(window.late));
+	       as_ms(stalls_worst(window.from, window.to)), as_ms(waits_worst(window.from, window.to)),
+	       as_ms(window.late));
 	for (size_t i = 0; i < n_streams; i++) {
 		printf("%s\"%s\":{", i ? "," : "", streams[i].kind.name);
 		if (streams[i].keep)

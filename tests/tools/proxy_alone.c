@@ -1,8 +1,8 @@
 /* rooms: hapair/base/addr.c hapair/base/clock.c hapair/base/ipc.c hapair/base/log.c hapair/base/msg.c hapair/base/role.c */
-/* rooms: hapair/base/sandbox.c hapair/base/secret.c hapair/arena.c hapair/config.c hapair/config_build.c hapair/config_facts.c */
-/* rooms: hapair/config_lex.c hapair/config_machine.c hapair/config_options.c hapair/config_report.c hapair/config_rules.c */
-/* rooms: hapair/config_set.c hapair/config_sources.c hapair/config_tree.c hapair/config_value.c hapair/generation.c */
-/* rooms: hapair/listeners.c hapair/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c */
+/* rooms: hapair/base/sandbox.c hapair/base/secret.c hapair/config/arena.c hapair/config/config.c hapair/config/build.c hapair/config/facts.c */
+/* rooms: hapair/config/lex.c hapair/config/machine.c hapair/config/options.c hapair/config/report.c hapair/config/rules.c */
+/* rooms: hapair/config/set.c hapair/config/sources.c hapair/config/tree.c hapair/config/value.c hapair/supervisor/generation.c */
+/* rooms: hapair/supervisor/listeners.c hapair/supervisor/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c */
 /* rooms: proxy/engine_libevent.c proxy/framing.c proxy/health.c proxy/http.c proxy/pipes.c proxy/plan.c proxy/proxy.c */
 /* rooms: proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/session_end.c proxy/slab.c */
 /* rooms: proxy/stream_plain.c proxy/stream_tls.c proxy/tls.c proxy/upstream.c proxy/watch.c proxy/wheel.c proxy/worker.c */
@@ -20,7 +20,7 @@
  */
 #include "hapair/base/log.h"
 #include "hapair/base/role.h"
-#include "hapair/generation.h"
+#include "hapair/supervisor/generation.h"
 #include "proxy/proxy.h"
 
 #include <errno.h>

@@ -23,11 +23,17 @@ static const struct instrument_ops *instrument_ops;
 static char pending[256];
 static size_t n_pending;
 
-static struct stall {
+struct stall {
 	nanos at, late;
-} stalls[STALLS_MAX];
-static size_t n_stalls;
-static pthread_mutex_t stalls_lock = PTHREAD_MUTEX_INITIALIZER;
+};
+
+static struct control {
+	bool realtime;
+	pthread_mutex_t lock;
+	size_t n;
+	struct stall stalls[STALLS_MAX];
+} with_priority = {.realtime = true, .lock = PTHREAD_MUTEX_INITIALIZER},
+  ordinary = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void die(const char *format, ...)
 {
@@ -83,12 +89,13 @@ void instrument_read_commands(void)
 		n_pending = 0;
 }
 
-static void *watch_the_machine(void *unused)
+static void *watch_the_machine(void *arg)
 {
+	struct control *control = arg;
 	struct sched_param param = {.sched_priority = STALL_PRIORITY};
 	nanos next, now, late;
 
-	if (pthread_setschedparam(pthread_self(), SCHED_RR, &param) != 0)
+	if (control->realtime && pthread_setschedparam(pthread_self(), SCHED_RR, &param) != 0)
 		fprintf(stderr, "no real-time priority for the control thread: its stalls say less\n");
 	for (next = clock_now() + STALL_PERIOD;; next += STALL_PERIOD) {
 		struct timespec until = {.tv_sec = next / NS_PER_S, .tv_nsec = next % NS_PER_S};
@@ -98,9 +105,9 @@ static void *watch_the_machine(void *unused)
 		late = now - next;
 		if (late < STALL_NOTED)
 			continue;
-		pthread_mutex_lock(&stalls_lock);
-		stalls[n_stalls++ % STALLS_MAX] = (struct stall){now, late};
-		pthread_mutex_unlock(&stalls_lock);
+		pthread_mutex_lock(&control->lock);
+		control->stalls[control->n++ % STALLS_MAX] = (struct stall){now, late};
+		pthread_mutex_unlock(&control->lock);
 		next = now;
 	}
 	return NULL;
@@ -108,23 +115,38 @@ static void *watch_the_machine(void *unused)
 
 void stalls_start(void)
 {
-	pthread_t thread;
+	pthread_t thread, other;
 
-	if (pthread_create(&thread, NULL, watch_the_machine, NULL) != 0)
-		die("can't start the control thread");
+	if (pthread_create(&thread, NULL, watch_the_machine, &with_priority) != 0 ||
+	    pthread_create(&other, NULL, watch_the_machine, &ordinary) != 0)
+		die("can't start the control threads");
 	pthread_detach(thread);
+	pthread_detach(other);
 }
 
-nanos stalls_worst(nanos from, nanos to)
+static nanos worst_of(struct control *control, nanos from, nanos to)
 {
 	nanos worst = 0;
 	size_t n;
 
-	pthread_mutex_lock(&stalls_lock);
-	n = n_stalls < STALLS_MAX ? n_stalls : STALLS_MAX;
-	for (size_t i = 0; i < n; i++)
-		if (stalls[i].at >= from && stalls[i].at - stalls[i].late <= to && stalls[i].late > worst)
-			worst = stalls[i].late;
-	pthread_mutex_unlock(&stalls_lock);
+	pthread_mutex_lock(&control->lock);
+	n = control->n < STALLS_MAX ? control->n : STALLS_MAX;
+	for (size_t i = 0; i < n; i++) {
+		const struct stall *stall = &control->stalls[i];
+
+		if (stall->at >= from && stall->at - stall->late <= to && stall->late > worst)
+			worst = stall->late;
+	}
+	pthread_mutex_unlock(&control->lock);
 	return worst;
+}
+
+nanos stalls_worst(nanos from, nanos to)
+{
+	return worst_of(&with_priority, from, to);
+}
+
+nanos waits_worst(nanos from, nanos to)
+{
+	return worst_of(&ordinary, from, to);
 }

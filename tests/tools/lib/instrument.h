@@ -33,6 +33,12 @@ void stalls_start(void);
 /* The longest delay of the control thread between two instants, in ns. */
 nanos stalls_worst(nanos from, nanos to);
 
+/*
+ * The same of a second thread without any priority: how long an ordinary process had to wait for a processor. It excuses
+ * nothing, because what keeps it waiting may be the product, but it explains.
+ */
+nanos waits_worst(nanos from, nanos to);
+
 /* Milliseconds for people. */
 static inline double as_ms(nanos ns)
 {
