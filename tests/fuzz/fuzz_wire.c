@@ -6,7 +6,7 @@
  * heart that is told such messages (as if a peer with the right key had gone mad) keeps its invariants.
  *
  * An input is a list of datagrams: a byte for the time since the one before in units of 4 ms, a byte for the length beyond
- * that of version 1, and the bytes. Bit 7 of the first byte makes it a message of the peer that echoes the newest of ours.
+ * that of version 1 in units of 2 bytes, and the bytes. Bit 7 of the first byte makes it a message of the peer that echoes the newest of ours.
  */
 #include "heartbeat/core.h"
 
@@ -93,6 +93,15 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 	CHECK(wire_key_id(again) == wire_key_id(bytes));
 	wire_decode(again, &back);
 	back.version = m->version;
+	/* What is longer than the field can say is told shorter, never as forever. */
+	if (m->hold != WIRE_FOREVER) {
+		struct wire_message longer = *m;
+
+		longer.hold = SECONDS(5000);
+		wire_encode(&longer, cluster, 1, again);
+		wire_decode(again, &longer);
+		CHECK(longer.hold < SECONDS(5000));
+	}
 	CHECK(back.link == m->link && back.flags == m->flags && back.state == m->state &&
 	      back.fitness == m->fitness);
 	CHECK(back.node == m->node && back.boot == m->boot && back.sequence == m->sequence);
@@ -121,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin();
 	while (size >= 2) {
 		bool mine = data[0] & 0x80;
-		size_t n = WIRE_SIZE + data[1];
+		size_t n = WIRE_SIZE + 2 * (size_t)data[1];
 		struct wire_message m;
 
 		pass_time((data[0] & 0x7f) * MS(4));

@@ -1,10 +1,14 @@
 # The simulator links the pure rooms of the heart, built with the planted faults selectable at run time (heartbeat/plant.h).
 #
 #   make sim              every kept seed, 200,000 schedules, every planted fault
-#   make sim SIM=20000    the short form, part of make check
+#   make sim SIM=20000    the short form, and the default under a sanitizer
 #   $(BUILD)/sim/sim --seed N --trace
 
+ifeq ($(SANITIZE),)
 SIM       ?= 200000
+else
+SIM       ?= 20000
+endif
 SIM_ROOMS := heartbeat/act.c heartbeat/core.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/life.c \
 	heartbeat/replay.c
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/sim/%.o,$(SIM_ROOMS) $(SIM_SOURCES) hapair/base/msg.c)
