@@ -2,8 +2,8 @@
  * commands.c: the commands that do something: switchover, reload, server. They post to the control socket and print the answer.
  */
 #include "hapair/commands.h"
-#include "hapair/config_report.h"
-#include "hapair/control_client.h"
+#include "hapair/config/report.h"
+#include "hapair/admin/control_client.h"
 #include "hapair/status_text.h"
 
 #include <errno.h>

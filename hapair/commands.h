@@ -8,7 +8,7 @@
 #ifndef HAPAIR_COMMANDS_H
 #define HAPAIR_COMMANDS_H
 
-#include "hapair/invocation.h"
+#include "hapair/base/invocation.h"
 
 int command_status(const struct invocation *invocation, int argc, char **argv);
 int command_events(const struct invocation *invocation, int argc, char **argv);

@@ -2,7 +2,7 @@
  * commands_check.c: `hapair check`: every mistake of the configuration, the text's and the machine's, on standard error.
  */
 #include "hapair/commands.h"
-#include "hapair/config.h"
+#include "hapair/config/config.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
  * commands_status.c: the commands that look: status and events.
  */
 #include "hapair/commands.h"
-#include "hapair/control_client.h"
-#include "hapair/events.h"
+#include "hapair/admin/control_client.h"
+#include "hapair/admin/events.h"
 #include "hapair/status_text.h"
 
 #include <errno.h>

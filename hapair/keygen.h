@@ -4,7 +4,7 @@
 #ifndef HAPAIR_KEYGEN_H
 #define HAPAIR_KEYGEN_H
 
-#include "hapair/invocation.h"
+#include "hapair/base/invocation.h"
 
 int command_keygen(const struct invocation *invocation, int argc, char **argv);
 

@@ -1,16 +1,16 @@
 /*
  * main.c: the one program: the options, the table of commands, and the way into a role when the supervisor executed us as one.
  */
-#include "hapair/admin.h"
+#include "hapair/admin/admin.h"
 #include "hapair/base/log.h"
 #include "hapair/base/role.h"
 #include "hapair/commands.h"
-#include "hapair/config.h"
-#include "hapair/invocation.h"
+#include "hapair/config/config.h"
+#include "hapair/base/invocation.h"
 #include "hapair/keygen.h"
 #include "hapair/runner.h"
-#include "hapair/spawn.h"
-#include "hapair/supervisor.h"
+#include "hapair/supervisor/spawn.h"
+#include "hapair/supervisor/supervisor.h"
 #include "heartbeat/heartbeat.h"
 #include "proxy/proxy.h"
 

@@ -133,7 +133,7 @@ struct config {
 		nanos timeout; /* a hook that takes longer is killed */
 	} notify;
 	uint8_t digest[CONFIG_DIGEST]; /* SHA-256 over the meaning, the same for every spelling */
-	void *arena;                   /* the reader's; see config_free() in hapair/config.h */
+	void *arena;                   /* the reader's; see config_free() in hapair/config/config.h */
 };
 
 #endif

@@ -77,7 +77,7 @@ struct msg_empty {
 	uint32_t unused;
 };
 
-/* The sources of the configuration in a sealed memfd (hapair/config.h), read again by the role. */
+/* The sources of the configuration in a sealed memfd (hapair/config/config.h), read again by the role. */
 struct msg_config {
 	uint64_t generation; /* 1 at start, one more for each reload */
 	uint8_t digest[CONFIG_DIGEST];

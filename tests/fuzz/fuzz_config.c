@@ -1,18 +1,18 @@
-/* rooms: hapair/arena.c hapair/config.c hapair/config_build.c hapair/config_facts.c hapair/config_lex.c
- * rooms: hapair/config_machine.c hapair/config_options.c hapair/config_report.c hapair/config_rules.c hapair/config_set.c
- * rooms: hapair/config_sources.c hapair/config_tree.c hapair/config_value.c hapair/base/addr.c hapair/base/secret.c heartbeat/lease.c
- * parsers: hapair/config_lex.c hapair/config_tree.c hapair/config_value.c
+/* rooms: hapair/config/arena.c hapair/config/config.c hapair/config/build.c hapair/config/facts.c hapair/config/lex.c
+ * rooms: hapair/config/machine.c hapair/config/options.c hapair/config/report.c hapair/config/rules.c hapair/config/set.c
+ * rooms: hapair/config/sources.c hapair/config/tree.c hapair/config/value.c hapair/base/addr.c hapair/base/secret.c heartbeat/lease.c
+ * parsers: hapair/config/lex.c hapair/config/tree.c hapair/config/value.c
  *
  * Configurations from anywhere. The input is the main file; byte 0x1f separates it from files that it may include as "1", "2",
  * and so on. Variables whose names begin with S are set. What begins like a bundle is read as one, too.
  *
  * Must hold: reading ends, each mistake has a line, a configuration without mistakes equals itself and has one digest.
  */
-#include "hapair/config.h"
-#include "hapair/config_build.h"
-#include "hapair/config_facts.h"
-#include "hapair/config_rules.h"
-#include "hapair/config_value.h"
+#include "hapair/config/config.h"
+#include "hapair/config/build.h"
+#include "hapair/config/facts.h"
+#include "hapair/config/rules.h"
+#include "hapair/config/value.h"
 
 #include <stdlib.h>
 #include <string.h>

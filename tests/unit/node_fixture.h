@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_NODE_FIXTURE_H
 #define TESTS_UNIT_NODE_FIXTURE_H
 
-#include "hapair/snapshot.h"
+#include "hapair/admin/snapshot.h"
 
 #include <arpa/inet.h>
 #include <string.h>

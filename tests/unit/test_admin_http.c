@@ -1,10 +1,10 @@
-/* rooms: hapair/admin_http.c hapair/admin_commands.c hapair/event_streams.c hapair/http_reply.c hapair/control_client.c hapair/events.c hapair/status_json.c hapair/metrics.c hapair/overview.c hapair/snapshot.c hapair/json_values.c hapair/base/addr.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
+/* rooms: hapair/admin/http.c hapair/admin/commands.c hapair/admin/event_streams.c hapair/admin/http_reply.c hapair/admin/control_client.c hapair/admin/events.c hapair/admin/status_json.c hapair/admin/metrics.c hapair/admin/overview.c hapair/admin/snapshot.c hapair/admin/json_values.c hapair/base/addr.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
 /*
  * A child serves a node that stands still; the tests ask it. Servers of the pool "web" are the stage directions: what is
  * done to them says what the roles behind admin would have answered.
  */
-#include "hapair/admin_http.h"
-#include "hapair/control_client.h"
+#include "hapair/admin/http.h"
+#include "hapair/admin/control_client.h"
 #include "tests/unit/node_fixture.h"
 
 #include <errno.h>

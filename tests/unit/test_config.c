@@ -1,12 +1,12 @@
-/* rooms: hapair/arena.c hapair/config.c hapair/config_build.c hapair/config_facts.c hapair/config_lex.c
- * rooms: hapair/config_machine.c hapair/config_options.c hapair/config_report.c hapair/config_rules.c hapair/config_set.c
- * rooms: hapair/config_sources.c hapair/config_tree.c hapair/config_value.c hapair/base/addr.c hapair/base/secret.c heartbeat/lease.c
+/* rooms: hapair/config/arena.c hapair/config/config.c hapair/config/build.c hapair/config/facts.c hapair/config/lex.c
+ * rooms: hapair/config/machine.c hapair/config/options.c hapair/config/report.c hapair/config/rules.c hapair/config/set.c
+ * rooms: hapair/config/sources.c hapair/config/tree.c hapair/config/value.c hapair/base/addr.c hapair/base/secret.c heartbeat/lease.c
  *
  * What the golden files of tests/config cannot show: the model, its digest, differences, bundles, places.
  */
-#include "hapair/config.h"
-#include "hapair/config_options.h"
-#include "hapair/config_value.h"
+#include "hapair/config/config.h"
+#include "hapair/config/options.h"
+#include "hapair/config/value.h"
 
 #include <errno.h>
 #include <setjmp.h>

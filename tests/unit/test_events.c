@@ -1,5 +1,5 @@
-/* rooms: hapair/events.c hapair/status_json.c hapair/snapshot.c hapair/json_values.c hapair/base/addr.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
-#include "hapair/events.h"
+/* rooms: hapair/admin/events.c hapair/admin/status_json.c hapair/admin/snapshot.c hapair/admin/json_values.c hapair/base/addr.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
+#include "hapair/admin/events.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* rooms: hapair/listeners.c hapair/config_report.c hapair/base/addr.c hapair/base/log.c */
-#include "hapair/listeners.h"
+/* rooms: hapair/supervisor/listeners.c hapair/config/report.c hapair/base/addr.c hapair/base/log.c */
+#include "hapair/supervisor/listeners.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

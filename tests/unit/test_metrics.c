@@ -1,5 +1,5 @@
-/* rooms: hapair/metrics.c hapair/snapshot.c hapair/base/addr.c hapair/base/msg.c */
-#include "hapair/metrics.h"
+/* rooms: hapair/admin/metrics.c hapair/admin/snapshot.c hapair/base/addr.c hapair/base/msg.c */
+#include "hapair/admin/metrics.h"
 #include "tests/unit/node_fixture.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
-/* rooms: hapair/patience.c */
-#include "hapair/patience.h"
+/* rooms: hapair/supervisor/patience.c */
+#include "hapair/supervisor/patience.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

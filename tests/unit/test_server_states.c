@@ -1,5 +1,5 @@
-/* rooms: hapair/server_states.c hapair/json_values.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
-#include "hapair/server_states.h"
+/* rooms: hapair/admin/server_states.c hapair/admin/json_values.c hapair/base/msg.c hapair/base/log.c hapair/base/clock.c */
+#include "hapair/admin/server_states.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* rooms: hapair/spawn.c hapair/base/msg.c */
-#include "hapair/spawn.h"
+/* rooms: hapair/supervisor/spawn.c hapair/base/msg.c */
+#include "hapair/supervisor/spawn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

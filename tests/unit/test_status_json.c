@@ -1,5 +1,5 @@
-/* rooms: hapair/snapshot.c hapair/status_json.c hapair/json_values.c hapair/base/addr.c hapair/base/msg.c */
-#include "hapair/status_json.h"
+/* rooms: hapair/admin/snapshot.c hapair/admin/status_json.c hapair/admin/json_values.c hapair/base/addr.c hapair/base/msg.c */
+#include "hapair/admin/status_json.h"
 #include "tests/unit/node_fixture.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
-/* rooms: hapair/status_text.c hapair/status_json.c hapair/snapshot.c hapair/json_values.c hapair/overview.c hapair/base/addr.c hapair/base/msg.c */
-#include "hapair/overview.h"
-#include "hapair/status_json.h"
+/* rooms: hapair/status_text.c hapair/admin/status_json.c hapair/admin/snapshot.c hapair/admin/json_values.c hapair/admin/overview.c hapair/base/addr.c hapair/base/msg.c */
+#include "hapair/admin/overview.h"
+#include "hapair/admin/status_json.h"
 #include "hapair/status_text.h"
 #include "tests/unit/node_fixture.h"
 

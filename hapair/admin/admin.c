@@ -1,0 +1,326 @@
+/*
+ * admin.c: the role's shell: messages in, snapshot and timeline kept, commands passed on, HTTP by admin_http.
+ */
+#include "hapair/admin/admin.h"
+#include "hapair/admin/http.h"
+#include "hapair/base/log.h"
+#include "hapair/base/sandbox.h"
+#include "hapair/config/report.h"
+#include "hapair/admin/events.h"
+#include "hapair/admin/server_states.h"
+#include "hapair/admin/snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REPORT_MAX (256 * 1024) /* bytes of a reload's report that are passed on */
+#define BINDS_MAX  32
+
+/* A role is one for each process. Sockets come before start(), so this is there from the beginning. */
+static struct admin {
+	struct role_runtime *rt;
+	struct snapshot snapshot;
+	struct events *events;
+	struct server_states *states;
+	struct event_streams *streams;
+	struct admin_commands *commands;
+	struct admin_http *http;
+	struct admin_http_source source;
+	struct {
+		int fd; /* + 1; 0: none */
+		uint64_t generation;
+	} binds[BINDS_MAX]; /* from the supervisor, for the configuration that comes */
+} admin;
+
+static struct snapshot_view view(void)
+{
+	return (struct snapshot_view){
+		.snapshot = &admin.snapshot,
+		.config = admin.rt->config,
+		.node = admin.rt->node,
+		.generation = admin.rt->generation,
+		.now = clock_now(),
+		.wall_ms = clock_wall_ms(),
+	};
+}
+
+/* Sockets of admin.bind */
+
+static void take_bind(const struct msg_listener *m, int fd)
+{
+	if (m->bind >= BINDS_MAX || m->worker != 0) {
+		close(fd);
+		return;
+	}
+	if (admin.binds[m->bind].fd)
+		close(admin.binds[m->bind].fd - 1);
+	admin.binds[m->bind].fd = fd + 1;
+	admin.binds[m->bind].generation = m->generation;
+}
+
+/* A kept address goes on with the socket that it has unless the supervisor sent another one. */
+static void open_binds(const struct config *config)
+{
+	admin_http_keep(admin.http, config->admin.binds, config->admin.n_binds);
+	for (size_t i = 0; i < BINDS_MAX; i++) {
+		int fd = admin.binds[i].fd - 1;
+		int r;
+
+		if (fd < 0)
+			continue;
+		admin.binds[i].fd = 0;
+		if (i >= config->admin.n_binds) {
+			close(fd);
+			continue;
+		}
+		r = admin_http_listen(admin.http, &config->admin.binds[i], fd);
+		if (r < 0)
+			log_error("can't serve an address of admin.bind: %s", strerror(-r));
+	}
+}
+
+/* Administrative states of servers */
+
+static void tell_proxy(const struct server_state_entry *entry)
+{
+	struct msg_server_set set = {.id = 0, .action = entry->action};
+
+	MSG_TEXT(set.pool, entry->pool);
+	MSG_TEXT(set.server, entry->server);
+	ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
+}
+
+static void tell_proxy_all(void)
+{
+	for (size_t i = 0; i < server_states_count(admin.states); i++)
+		tell_proxy(server_states_at(admin.states, i));
+}
+
+/*
+ * What an operator said once holds until he says otherwise: a proxy that reports something else (it started again, or a reload
+ * brought the server back) is told again. Not while a command about a server is under way, whose answer is still to come.
+ */
+static void insist(void)
+{
+	size_t hint = 0;
+
+	if (admin_commands_waits(admin.commands, ADMIN_SERVER))
+		return;
+	for (size_t i = 0; i < server_states_count(admin.states); i++) {
+		const struct server_state_entry *entry = server_states_at(admin.states, i);
+		const struct msg_server *server =
+			snapshot_server(&admin.snapshot, entry->pool, entry->server, &hint);
+		uint32_t wanted = entry->action == SERVER_ACTION_DRAIN ? SERVER_DRAIN : SERVER_MAINT;
+
+		if (server && server->state != wanted)
+			tell_proxy(entry);
+	}
+}
+
+/* Commands */
+
+static int unknown(char why[ADMIN_WHY_MAX], const char *kind, const char *name,
+		   const struct config_guess *guess)
+{
+	char text[CONFIG_GUESS_MAX];
+
+	snprintf(why, ADMIN_WHY_MAX, "no %s %s%s", kind, name, config_guess_text(guess, text));
+	return -ENOENT;
+}
+
+/* 0, or -ENOENT and why. */
+static int find_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
+{
+	const struct config *config = admin.rt->config;
+	struct config_guess pools = {.word = command->pool}, servers = {.word = command->server};
+	const struct config_pool *pool = NULL;
+
+	for (size_t i = 0; i < config->n_pools && !pool; i++) {
+		config_guess_offer(&pools, config->pools[i].name);
+		if (strcmp(config->pools[i].name, command->pool) == 0)
+			pool = &config->pools[i];
+	}
+	if (!pool)
+		return unknown(why, "pool", command->pool, &pools);
+	for (size_t i = 0; i < pool->n_servers; i++) {
+		config_guess_offer(&servers, pool->servers[i].name);
+		if (strcmp(pool->servers[i].name, command->server) == 0)
+			return 0;
+	}
+	return unknown(why, "server in that pool is called", command->server, &servers);
+}
+
+static int set_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
+{
+	struct msg_server_set set = {.id = command->id, .action = command->server_action};
+	int r = find_server(command, why);
+
+	if (r < 0)
+		return r;
+	MSG_TEXT(set.pool, command->pool);
+	MSG_TEXT(set.server, command->server);
+	return ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
+}
+
+static int pass_on(void *ctx, const struct admin_command *command, char why[ADMIN_WHY_MAX])
+{
+	struct msg_request request = {.id = command->id};
+	const char *role = "";
+	int r = 0;
+
+	switch (command->action) {
+	case ADMIN_SWITCHOVER:
+		role = "heartbeat";
+		r = ipc_send(admin.rt->peers[ROLE_HEARTBEAT], MSG_SWITCHOVER, &request, -1);
+		break;
+	case ADMIN_RELOAD:
+		role = "supervisor";
+		r = ipc_send(admin.rt->peers[ROLE_SUPERVISOR], MSG_RELOAD, &request, -1);
+		break;
+	case ADMIN_SERVER:
+		role = "proxy";
+		r = set_server(command, why);
+		break;
+	}
+	if (r == -ENOTCONN || r == -EPIPE)
+		snprintf(why, ADMIN_WHY_MAX, "the %s process is not running", role);
+	return r;
+}
+
+/* The proxy's or heartbeat's answer. */
+static void take_reply(const struct msg_reply *reply)
+{
+	const struct admin_command *command = admin_commands_waiting(admin.commands, reply->id);
+	int r;
+
+	if (!command)
+		return;
+	if (command->action == ADMIN_SERVER && reply->error == 0) {
+		r = server_states_set(admin.states, command->pool, command->server, command->server_action);
+		if (r < 0)
+			log_warning("server states: can't keep that of %s/%s: %s", command->pool,
+				    command->server, strerror(-r));
+	}
+	admin_commands_answer(admin.commands, reply->id, reply->error, "text", reply->text, NULL);
+}
+
+/* The supervisor's answer: the difference, or the mistakes, in a file. Takes `fd`. */
+static void take_reloaded(const struct msg_reply *reply, int fd)
+{
+	char *text = malloc(REPORT_MAX + 1);
+	size_t n = 0;
+	ssize_t got;
+
+	if (!text)
+		log_fatal("out of memory");
+	while (n < REPORT_MAX && (got = pread(fd, text + n, REPORT_MAX - n, (off_t)n)) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	close(fd);
+	admin_commands_answer(admin.commands, reply->id, reply->error, "difference",
+			      reply->error == 0 ? text : reply->text, reply->error == 0 ? NULL : text);
+	free(text);
+}
+
+/* The role */
+
+static int start(struct role_runtime *rt)
+{
+	int r;
+
+	admin.rt = rt;
+	snapshot_init(&admin.snapshot);
+	for (enum role role = 0; role < ROLE_COUNT; role++)
+		if (rt->peers[role])
+			snapshot_link(&admin.snapshot, role, true, clock_now());
+	admin.events = events_new(rt->state_dir, rt->node_name, EVENTS_FILE_SIZE);
+	admin.states = server_states_new(rt->state_dir);
+	admin.streams = admin.events ? event_streams_new(admin.events) : NULL;
+	admin.commands = admin_commands_new(rt->base, pass_on, NULL);
+	admin.source = (struct admin_http_source){
+		.view = view, .events = admin.events, .streams = admin.streams, .commands = admin.commands};
+	admin.http = admin_http_new(rt->base, &admin.source);
+	if (!admin.streams || !admin.states || !admin.commands || !admin.http)
+		return -ENOMEM;
+	server_states_prune(admin.states, rt->config);
+	r = admin_http_control(admin.http, rt->run_dir);
+	if (r < 0)
+		return r;
+	open_binds(rt->config);
+	r = sandbox_enter(SANDBOX_ADMIN, geteuid() == 0 ? rt->config->proxy.user : "");
+	if (r < 0)
+		return r;
+	tell_proxy_all();
+	return 0;
+}
+
+static void on_message(struct role_runtime *rt, enum role from, enum msg_type type, const union msg_any *m,
+		       int fd)
+{
+	if (type == MSG_LISTENER) {
+		take_bind(&m->m_LISTENER, fd);
+		return;
+	}
+	if (snapshot_take(&admin.snapshot, type, m, clock_now())) {
+		if (type == MSG_PROXY_STATS)
+			insist();
+		return;
+	}
+	switch (type) {
+	case MSG_EVENT:
+		events_add(admin.events, &m->m_EVENT);
+		event_streams_pump(admin.streams);
+		return;
+	case MSG_REPLY:
+		take_reply(&m->m_REPLY);
+		return;
+	case MSG_RELOADED:
+		take_reloaded(&m->m_RELOADED, fd);
+		return;
+	default:
+		log_fatal("message %d from %s", type, role_name(from));
+	}
+}
+
+static void on_link(struct role_runtime *rt, enum role peer)
+{
+	snapshot_link(&admin.snapshot, peer, true, clock_now());
+	if (peer == ROLE_PROXY)
+		tell_proxy_all();
+}
+
+static void on_gone(struct role_runtime *rt, enum role peer)
+{
+	snapshot_link(&admin.snapshot, peer, false, clock_now());
+	if (peer == ROLE_HEARTBEAT)
+		admin_commands_abandon(admin.commands, ADMIN_SWITCHOVER,
+				       "the heartbeat process ended meanwhile");
+	if (peer == ROLE_PROXY)
+		admin_commands_abandon(admin.commands, ADMIN_SERVER, "the proxy process ended meanwhile");
+}
+
+static void on_config(struct role_runtime *rt, const struct config *next)
+{
+	open_binds(next);
+	server_states_prune(admin.states, next);
+}
+
+static void on_stop(struct role_runtime *rt)
+{
+	admin_http_free(admin.http);
+	admin.http = NULL;
+	role_exit(rt, EXIT_SUCCESS);
+}
+
+const struct role_ops admin_role = {
+	.self = ROLE_ADMIN,
+	.start = start,
+	.on_message = on_message,
+	.on_link = on_link,
+	.on_gone = on_gone,
+	.on_config = on_config,
+	.on_stop = on_stop,
+};
