@@ -188,7 +188,7 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 
 	if (heart_nobody_there(h))
 		return;
-	if (h->on_silence && h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
+	if ((h->on_silence || h->split) && h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
 		h->on_silence = false;
 		shorten(h, until, "the peer is heard again and may claim: it has not heard this node", now,
 			out);
@@ -444,6 +444,9 @@ static void hear(struct heart *h, unsigned link, const struct wire_message *m, e
 	h->offer = offer_of(h, m, at);
 	if (h->state == NODE_ACTIVE)
 		h->granted = later(h->granted, h->offer);
+	/* Its promises ended before it claimed, whatever this clock thinks of them. */
+	if (heart_peer_holds(h))
+		h->granted = 0;
 }
 
 /* A life of the peer that does not hear this node, and may claim when its hold ends. How old the message is cannot be known. */
@@ -457,8 +460,10 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
 	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);
-	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE)
+	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE) {
 		h->split = true;
+		h->granted = 0;
+	}
 }
 
 int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, nanos at,

@@ -309,7 +309,9 @@ static void perform(struct world *w, struct node *n, const struct heart_actions 
 	for (unsigned i = 0; i < out->n && n->role_up; i++) {
 		if (n->crash_armed && n->crash_after-- == 0) {
 			world_trace(w, "%c   the role dies before its next action", 'A' + n->id);
-			n->reached = n->reached_before; /* what it read now led to nothing */
+			/* What it read now led to nothing. */
+			n->reached = n->reached_before;
+			w->overlap_limit = n->limit_before;
 			world_end_role(w, n, false);
 			return;
 		}
@@ -332,6 +334,7 @@ static void turn(struct world *w, struct node *n)
 	if (!n->role_up)
 		return;
 	n->reached_before = n->reached;
+	n->limit_before = w->overlap_limit;
 	if (n->crash_armed) { /* the save at the end of a wake-up; otherwise made when it is needed */
 		heart_save(&n->heart, world_local(w, n), &n->record);
 		n->has_record = true;

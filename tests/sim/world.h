@@ -103,6 +103,7 @@ struct node {
 	unsigned n_buffered;
 	/* for the checker */
 	nanos reached;        /* last datagram that the heart accepted */
+	nanos limit_before;   /* w->overlap_limit, then */
 	nanos reached_before; /* the same at the end of the last wake-up */
 	nanos claimed_at;     /* last CLAIM */
 	uint64_t epoch_known;
