@@ -46,7 +46,7 @@ static int read_epoch(int directory, uint64_t *ret)
 	text[n] = 0;
 	errno = 0;
 	*ret = strtoull(text, &end, 10);
-	if (errno || end == text || strcmp(end, "\n") != 0) {
+	if (errno || text[0] < '0' || text[0] > '9' || strcmp(end, "\n") != 0) {
 		*ret = 0;
 		return -EBADMSG;
 	}

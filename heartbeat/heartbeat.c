@@ -528,6 +528,7 @@ static int start(struct role_runtime *rt)
 	add_events(hb);
 	/* A lease that goes on is renewed before anything else is taken care of. */
 	perform(hb, &actions);
+	vip_probe(hb->vips, clock_now()); /* does nothing while it holds; else it learns who does */
 	hb->usable = vip_usable(hb->vips, &why);
 	hb->usable_why = why;
 	hb->usable_changed = !hb->usable;

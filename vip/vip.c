@@ -426,6 +426,21 @@ static int begin_warm(struct vips *vips, nanos until)
 	return 0;
 }
 
+/* What was heard about a VIP that stays is kept: its known holder is still known. */
+static void take_wishes(struct vips *vips, const struct vip_wish *wishes, size_t n)
+{
+	struct one next[VIPS_MAX] = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		next[i].wish = wishes[i];
+		for (size_t old = 0; old < vips->n; old++)
+			if (ip_equal(&vips->ones[old].wish.ip, &wishes[i].ip))
+				next[i].conflict = vips->ones[old].conflict;
+	}
+	memcpy(vips->ones, next, sizeof(next));
+	vips->n = n;
+}
+
 int vip_set(struct vips *vips, const struct vip_wish *wishes, size_t n, bool keep, nanos until)
 {
 	bool first = !vips->set;
@@ -433,9 +448,7 @@ int vip_set(struct vips *vips, const struct vip_wish *wishes, size_t n, bool kee
 
 	if (n > VIPS_MAX)
 		return -E2BIG;
-	for (size_t i = 0; i < n; i++)
-		vips->ones[i] = (struct one){.wish = wishes[i]};
-	vips->n = n;
+	take_wishes(vips, wishes, n);
 	error = resolve(vips);
 	if (error)
 		return error;
