@@ -265,9 +265,14 @@ bool io_can_splice(const struct io_stream *from, const struct io_stream *to)
 	return from->tls == NULL && to->tls == NULL;
 }
 
+bool io_splice_left(const struct io_stream *from)
+{
+	return from->pipe != NULL && from->pipe->filled > 0;
+}
+
 bool io_splice_is_blocked(const struct io_stream *from)
 {
-	return from->splicing && from->pipe != NULL && from->pipe->filled > 0;
+	return from->splicing && io_splice_left(from);
 }
 
 uint64_t io_acknowledged(const struct io_stream *s)

@@ -127,9 +127,11 @@ void io_receive_detach(struct io_stream *stream);
 void io_send(struct io_stream *stream, const struct iovec *pieces, size_t n);
 /* No more will be sent (half-close); after a send that is in flight. No completion. */
 void io_send_end(struct io_stream *stream);
-/* Both plain (io_can_splice()). Moves up to `max` bytes; completes on `from` as soon as any are through. */
+/* Both plain (io_can_splice()). Moves up to `max` bytes; completes on `from` as soon as any are through. Where it has taken more from
+ * the source than the target took (io_splice_left()), the next operation on the source must be another splice to the same target. */
 void io_splice(struct io_stream *from, struct io_stream *to, size_t max);
 bool io_can_splice(const struct io_stream *from, const struct io_stream *to);
+bool io_splice_left(const struct io_stream *from);
 /* A splice from this source is in flight and waits for its target, not for more bytes. */
 bool io_splice_is_blocked(const struct io_stream *from);
 /* Bytes that the peer has acknowledged since the connection began: does a slow reader read at all? One system call; 0: not known. */

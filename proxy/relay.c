@@ -27,7 +27,9 @@ static void release(struct relay *r)
 static enum relay_result want_more(struct relay *r)
 {
 	uint64_t run = framing_run(&r->framing);
-	if (r->bulk && run >= SPLICE_MIN && io_can_splice(r->from, r->to) && !io_is_receiving(r->from)) {
+	bool worth_it =
+		r->bulk && run >= SPLICE_MIN && io_can_splice(r->from, r->to) && !io_is_receiving(r->from);
+	if (io_splice_left(r->from) || worth_it) {
 		io_splice(r->from, r->to, run < SPLICE_AT_ONCE ? (size_t)run : SPLICE_AT_ONCE);
 		return RELAY_GOES_ON;
 	}
@@ -80,7 +82,7 @@ enum relay_result relay_received(struct relay *r, struct buffer *buffer, ssize_t
 		return finish(r, RELAY_COMPLETE, 0);
 	}
 	r->buffer = buffer;
-	if (r->framing.kind == FRAMING_CLOSE)
+	if (r->framing.kind != FRAMING_LENGTH)
 		r->bulk = n == BUFFER_BYTES;
 	return push(r, (struct span){NULL, 0});
 }

@@ -347,8 +347,9 @@ static void next_server(struct session *s, unsigned status, const char *cause, c
 
 void session_connect_failed(struct session *s, int error)
 {
-	server_report(s->worker->servers, s->server,
-		      error == -ECONNREFUSED ? EVIDENCE_REFUSED : EVIDENCE_FAILED);
+	if (!upstream_error_is_ours(error))
+		server_report(s->worker->servers, s->server,
+			      error == -ECONNREFUSED ? EVIDENCE_REFUSED : EVIDENCE_FAILED);
 	next_server(s, error == -ETIMEDOUT ? 504 : 503, "connect", strerrordesc_np(-error));
 }
 

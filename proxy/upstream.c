@@ -3,6 +3,8 @@
  */
 #include "proxy/upstream.h"
 
+#include <errno.h>
+
 static void idle_received(struct io_stream *stream, struct buffer *buffer, ssize_t n)
 {
 	/* Closed, or says something that nobody asked for: of no use either way. */
@@ -117,4 +119,18 @@ void upstream_closed(struct io_stream *stream)
 	struct upstream *u = upstream_of(stream);
 	server_drop(u->server);
 	slab_put(&u->all->slab, u);
+}
+
+bool upstream_error_is_ours(int error)
+{
+	switch (-error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL:
+		return true;
+	default:
+		return false;
+	}
 }

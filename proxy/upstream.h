@@ -44,6 +44,8 @@ struct upstream *upstream_connect(struct upstreams *all, struct server *server,
 void upstream_give_back(struct upstream *upstream);
 void upstream_close(struct upstream *upstream, enum io_close_how how);
 void upstream_closed(struct io_stream *stream);
+/* A failed connect that only says that this machine has too little of something: nothing about the server. */
+bool upstream_error_is_ours(int error);
 
 static inline struct upstream *upstream_of(struct io_stream *stream)
 {

@@ -8,9 +8,10 @@
  *	@MS    wait so many milliseconds (and go on receiving)
  *	=TEXT  wait until TEXT was received (at most 5 s)
  *	*N=C   send N bytes of the character C
+ *	%MS    wait without receiving
  *	|      send no more (half-close)
  *	!      reset the connection and end
- * At the end it reads until the other end closes or 5 s have passed without a byte. Exit 0: the other end closed properly; 3: reset; 4: still open.
+ * SAY_RECEIVE_BUFFER=BYTES in the environment makes the kernel's buffer small. At the end it reads until the other end closes or 5 s have passed without a byte. Exit 0: the other end closed properly; 3: reset; 4: still open.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -136,6 +137,10 @@ int main(int argc, char **argv)
 	to.sin_port = htons((uint16_t)atoi(port != NULL ? port : argv[1]));
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (getenv("SAY_RECEIVE_BUFFER") != NULL) {
+		int size = atoi(getenv("SAY_RECEIVE_BUFFER"));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	}
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
 		perror("say: connect");
 		return 1;
@@ -146,6 +151,8 @@ int main(int argc, char **argv)
 			wait_for(atoi(step + 1), NULL);
 		} else if (*step == '=') {
 			wait_for(5000, step + 1);
+		} else if (*step == '%') {
+			usleep((useconds_t)atoi(step + 1) * 1000);
 		} else if (*step == '*') {
 			send_many(step + 1);
 		} else if (strcmp(step, "|") == 0) {
