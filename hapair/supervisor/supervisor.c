@@ -63,7 +63,8 @@ struct supervisor {
 	bool hurried, deaf; /* while it stops */
 	struct generation *generation;
 	char *node, *state_dir;
-	int memory, run_lock, state_lock;
+	int memory;
+	struct directory run, state;
 	struct process processes[ROLE_COUNT]; /* [ROLE_SUPERVISOR] is not used */
 	nanos last_turn;
 	bool feeds_watchdog;
@@ -611,17 +612,21 @@ static void raise_priority(void)
 			    strerror(errno));
 }
 
-static int claim(const char *path, mode_t mode, const char *user)
+static bool claim(const char *path, mode_t mode, const char *user, struct directory *ret)
 {
-	int fd = directory_claim(path, mode, user);
+	int r = directory_claim(path, mode, user, ret);
 
-	if (fd == -EWOULDBLOCK)
+	if (r == -EWOULDBLOCK)
 		log_error("%s: another hapair runs there (one node can run only once; see -r and -s)", path);
-	else if (fd == -EPERM)
+	else if (r == -EPERM)
 		log_error("%s: everybody can write there, or its owner can't be changed", path);
-	else if (fd < 0)
-		log_error("%s: %s", path, strerror(-fd));
-	return fd;
+	else if (r == -ENOTEMPTY)
+		log_error("%s: holds other files than a node's; it stays with its owner (give another one "
+			  "with -s)",
+			  path);
+	else if (r < 0)
+		log_error("%s: %s", path, strerror(-r));
+	return r == 0;
 }
 
 static bool claim_state(struct supervisor *s)
@@ -636,8 +641,7 @@ static bool claim_state(struct supervisor *s)
 		log_error("out of memory");
 		return false;
 	}
-	s->state_lock = claim(s->state_dir, 0750, s->generation->config->proxy.user);
-	return s->state_lock >= 0;
+	return claim(s->state_dir, 0750, s->generation->config->proxy.user, &s->state);
 }
 
 static bool read_configuration(struct supervisor *s)
@@ -703,8 +707,7 @@ static bool set_up(struct supervisor *s)
 	raise_descriptor_limit();
 	raise_priority();
 	/* First, so that a second daemon is told so, and not that its ports are taken. */
-	s->run_lock = claim(s->invocation->run_dir, 0755, "");
-	if (s->run_lock < 0 || !read_configuration(s) || !claim_state(s))
+	if (!claim(s->invocation->run_dir, 0755, "", &s->run) || !read_configuration(s) || !claim_state(s))
 		return false;
 	if (!make_events(s)) {
 		log_error("out of memory");
@@ -718,7 +721,7 @@ static bool set_up(struct supervisor *s)
 /* The control socket lies in a directory that its owner, admin, cannot write to once it has given up root. */
 static void remove_control_socket(const struct supervisor *s)
 {
-	if (s->run_lock >= 0 && unlinkat(s->run_lock, INVOCATION_CONTROL, 0) < 0 && errno != ENOENT)
+	if (s->run.fd >= 0 && unlinkat(s->run.fd, INVOCATION_CONTROL, 0) < 0 && errno != ENOENT)
 		log_warning("%s/%s stays: %s", s->invocation->run_dir, INVOCATION_CONTROL, strerror(errno));
 }
 
@@ -730,6 +733,8 @@ static void tear_down(struct supervisor *s)
 			event_free(p->again);
 	}
 	remove_control_socket(s);
+	directory_release(&s->run);
+	directory_release(&s->state);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		if (s->signals[i])
 			event_free(s->signals[i]);
@@ -750,8 +755,8 @@ int command_run(const struct invocation *invocation, int argc, char **argv)
 			       .status = EXIT_DONE,
 			       .home.self = -1,
 			       .memory = -1,
-			       .run_lock = -1,
-			       .state_lock = -1};
+			       .run = {-1, -1},
+			       .state = {-1, -1}};
 
 	if (argc != 1)
 		return invocation_usage("run");
