@@ -46,7 +46,7 @@ static struct runner {
 	char line[OUTPUT_LINE];
 	size_t line_n;
 
-	bool leaving; /* no new life: stop, or another user's turn */
+	bool leaving, stopping; /* ends once idle: stop, or another user's turn */
 } runner = {.queue = LIST_INIT(runner.queue), .output = -1};
 
 static void run_next(struct runner *r);
@@ -266,6 +266,16 @@ static void drop(struct runner *r, struct job *job)
 	free(job);
 }
 
+/*
+ * At a stop heartbeat ends first, and its last word ("passive") lies in its channel: it is waited for up to the channel's end,
+ * which comes after everything that was said on it.
+ */
+static void leave_if_idle(struct runner *r)
+{
+	if (r->leaving && r->pid == 0 && !(r->stopping && r->rt->peers[ROLE_HEARTBEAT]))
+		role_exit(r->rt, EXIT_SUCCESS);
+}
+
 static void run_next(struct runner *r)
 {
 	while (r->pid == 0 && !list_empty(&r->queue)) {
@@ -286,8 +296,7 @@ static void run_next(struct runner *r)
 		else
 			after(r->deadline, r->rt->config->notify.timeout);
 	}
-	if (r->pid == 0 && r->leaving)
-		role_exit(r->rt, EXIT_SUCCESS);
+	leave_if_idle(r);
 }
 
 static void enqueue(struct runner *r, const struct msg_hook *hook)
@@ -329,7 +338,7 @@ static int start(struct role_runtime *rt)
 static void on_message(struct role_runtime *rt, enum role from, enum msg_type type, const union msg_any *m,
 		       int fd)
 {
-	if (type == MSG_HOOK && !runner.leaving)
+	if (type == MSG_HOOK)
 		enqueue(&runner, &m->m_HOOK);
 }
 
@@ -340,8 +349,12 @@ static void on_config(struct role_runtime *rt, const struct config *next)
 	/* Ends once idle; the supervisor starts us again, as the new user. */
 	log_info("hooks run as %s from now on", next->notify.user);
 	runner.leaving = true;
-	if (runner.pid == 0)
-		role_exit(rt, EXIT_SUCCESS);
+	leave_if_idle(&runner);
+}
+
+static void on_gone(struct role_runtime *rt, enum role peer)
+{
+	leave_if_idle(&runner);
 }
 
 static void on_last_call(evutil_socket_t fd, short what, void *ctx)
@@ -350,7 +363,8 @@ static void on_last_call(evutil_socket_t fd, short what, void *ctx)
 
 	if (r->pid > 0)
 		kill(-r->pid, SIGKILL);
-	log_warning("%zu hooks were not run any more", r->waiting);
+	if (r->waiting)
+		log_warning("%zu hooks were not run any more", r->waiting);
 	role_exit(r->rt, EXIT_SUCCESS);
 }
 
@@ -359,21 +373,19 @@ static void on_stop(struct role_runtime *rt)
 {
 	struct runner *r = &runner;
 
-	r->leaving = true;
-	if (r->pid == 0) {
-		role_exit(rt, EXIT_SUCCESS);
-		return;
-	}
+	r->leaving = r->stopping = true;
 	r->last_call = event_new(rt->base, -1, 0, on_last_call, r);
 	if (!r->last_call)
 		log_fatal("out of memory");
 	after(r->last_call, STOP_WITHIN);
+	leave_if_idle(r);
 }
 
 const struct role_ops runner_role = {
 	.self = ROLE_RUNNER,
 	.start = start,
 	.on_message = on_message,
+	.on_gone = on_gone,
 	.on_config = on_config,
 	.on_stop = on_stop,
 };

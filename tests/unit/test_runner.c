@@ -100,6 +100,7 @@ static int end(struct life *life, char *log, size_t size)
 	size_t n = 0;
 	ssize_t got;
 
+	close(life->heartbeat); /* ends first, as in a node's stop */
 	give(life->channel, MSG_STOP, &(struct msg_empty){0}, -1);
 	assert_int_equal(waitpid(life->pid, &wait_status, 0), life->pid);
 	while (log && n < size - 1 && (got = read(life->log, log + n, size - 1 - n)) > 0)
@@ -107,7 +108,6 @@ static int end(struct life *life, char *log, size_t size)
 	if (log)
 		log[n] = '\0';
 	close(life->channel);
-	close(life->heartbeat);
 	close(life->admin);
 	close(life->log);
 	return wait_status;
@@ -242,6 +242,20 @@ static void what_waits_at_the_end_is_still_run(void **state)
 	assert_non_null(strstr(log, "passive says: the last word\n"));
 }
 
+static void the_last_word_of_heartbeat_is_heard_although_the_stop_came_first(void **state)
+{
+	char log[8192];
+	struct life life;
+
+	script(1, "passive", "echo the last word");
+	life = begin();
+	give(life.channel, MSG_STOP, &(struct msg_empty){0}, -1);
+	hook(&life, "passive", 1);
+	assert_event(&life, "passive", "done", "exit status 0");
+	assert_int_equal(end(&life, log, sizeof(log)), 0);
+	assert_non_null(strstr(log, "passive says: the last word\n"));
+}
+
 static void a_full_queue_drops_the_oldest(void **state)
 {
 	char body[256];
@@ -306,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_hook_that_takes_too_long_is_ended_with_all_that_it_started),
 		cmocka_unit_test(failures_are_events_and_stop_nothing),
 		cmocka_unit_test(what_waits_at_the_end_is_still_run),
+		cmocka_unit_test(the_last_word_of_heartbeat_is_heard_although_the_stop_came_first),
 		cmocka_unit_test(a_full_queue_drops_the_oldest),
 	};
 
