@@ -121,6 +121,47 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
+/* The certificate of the listen of that name; -1: none. */
+static int certificate_of(const struct generation *g, const char *listen)
+{
+	for (size_t i = 0; i < g->config->n_listens; i++)
+		if (strcmp(g->config->listens[i].name, listen) == 0)
+			return g->certificates[i];
+	return -1;
+}
+
+/* What was changed in place, and what a running process cannot change. */
+static void print_beside_the_text(const struct generation *from, const struct generation *to, FILE *out)
+{
+	const struct config *old = from->config, *new = to->config;
+
+	if (!sealed_equal(from->secret, to->secret))
+		fprintf(out, "cluster %s: secret_file has other contents\n", new->cluster.name);
+	for (size_t i = 0; i < new->n_listens; i++) {
+		int before = certificate_of(from, new->listens[i].name), after = to->certificates[i];
+
+		if (before >= 0 && after >= 0 && !sealed_equal(before, after))
+			fprintf(out, "listen %s tls: certificate has other contents\n", new->listens[i].name);
+	}
+	if (old->proxy.workers != new->proxy.workers || old->proxy.engine != new->proxy.engine ||
+	    strcmp(old->proxy.user, new->proxy.user) != 0)
+		fputs("proxy workers, engine and user: when hapair is started again\n", out);
+}
+
+char *generation_difference(const struct generation *from, const struct generation *to)
+{
+	char *words = config_difference(from->config, to->config), *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	if (!out)
+		return words;
+	fputs(words, out);
+	print_beside_the_text(from, to, out);
+	free(words);
+	return fclose(out) == 0 ? text : NULL;
+}
+
 static int send_listener(const struct generation *g, struct ipc *ipc, size_t listen, size_t bind,
 			 unsigned worker, int fd)
 {

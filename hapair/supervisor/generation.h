@@ -30,6 +30,10 @@ struct generation *generation_read(const char *path, const char *node, const str
 				   struct config_report *report);
 void generation_free(struct generation *g);
 
+/* What a reload from one to the other changes, one line each, for people; malloc'd, "" for nothing. The contents of the secret and
+ * of certificates count, though no word of the configuration tells of them. */
+char *generation_difference(const struct generation *from, const struct generation *to);
+
 /* What `role` gets of it, CONFIG last. 0 or negative errno. */
 int generation_send(const struct generation *g, enum role role, struct ipc *ipc);
 

@@ -215,7 +215,8 @@ struct listeners *listeners_open(const struct config *config, unsigned workers, 
 		listeners_free(l);
 		return NULL;
 	}
-	l->paused = from && from->paused;
+	if (from && from->paused)
+		listeners_pause(l); /* the new ones too */
 	return l;
 }
 

@@ -84,3 +84,21 @@ int sealed_file(const char *name, const char *path, size_t limit)
 	free(bytes);
 	return r;
 }
+
+bool sealed_equal(int a, int b)
+{
+	unsigned char left[4096], right[4096];
+	struct stat one, other;
+	bool same = fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_size == other.st_size;
+
+	/* By offset: the roles share the open files. */
+	for (off_t at = 0; same && at < one.st_size; at += (off_t)sizeof(left)) {
+		ssize_t n = pread(a, left, sizeof(left), at);
+
+		same = n > 0 && pread(b, right, sizeof(right), at) == n &&
+		       memcmp(left, right, (size_t)n) == 0;
+	}
+	explicit_bzero(left, sizeof(left)); /* they may be keys */
+	explicit_bzero(right, sizeof(right));
+	return same;
+}
