@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
@@ -20,6 +21,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -325,11 +327,34 @@ static void check_program(const struct machine *m, const char *key, const char *
 		REPORT(m, place, "%s = %.256s: not executable; chmod +x it", key, path);
 }
 
+/*
+ * Whether `user`, with all its groups, may do that with `path`; as anybody but root we cannot tell, and say yes. For a moment this
+ * process looks at files with that user's eyes (setfsuid(2): it also loses root's rights over files, until it is put back).
+ */
+static bool user_may(const char *user, const char *path, int mode)
+{
+	const struct passwd *pw = geteuid() == 0 ? getpwnam(user) : NULL;
+	static gid_t groups[NGROUPS_MAX + 1];
+	int n = getgroups(NGROUPS_MAX, groups);
+	bool may;
+
+	if (!pw || pw->pw_uid == 0 || n < 0 || initgroups(pw->pw_name, pw->pw_gid) < 0)
+		return true;
+	setfsgid(pw->pw_gid);
+	setfsuid(pw->pw_uid);
+	may = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0 || errno != EACCES;
+	setfsuid(0);
+	setfsgid(getegid());
+	if (setgroups((size_t)n, groups) < 0)
+		abort();
+	return may;
+}
+
 static void check_log(const struct machine *m)
 {
-	const char *path = m->config->proxy.access_log;
+	const char *path = m->config->proxy.access_log, *user = m->config->proxy.user;
 	struct place place = place_of(m->config, "proxy", 0, "access_log");
-	struct stat st;
+	struct stat st, file;
 
 	if (*path != '/')
 		return;
@@ -337,12 +362,18 @@ static void check_log(const struct machine *m)
 	char *directory = strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	if (!directory)
 		abort();
+	bool there = stat(path, &file) == 0;
 	if (stat(directory, &st) < 0)
 		REPORT(m, place, "access_log = %.256s: %.256s: %s", path, directory, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		REPORT(m, place, "access_log = %.256s: %.256s is not a directory", path, directory);
-	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	else if (there && S_ISDIR(file.st_mode))
 		REPORT(m, place, "access_log = %.256s: this is a directory", path);
+	else if (there && !user_may(user, path, W_OK))
+		REPORT(m, place, "access_log = %.256s: user %s may not write to it", path, user);
+	else if (!there && !user_may(user, directory, W_OK | X_OK))
+		REPORT(m, place, "access_log = %.256s: user %s may not make files in %.256s", path, user,
+		       directory);
 	free(directory);
 }
 
