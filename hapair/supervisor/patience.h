@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #define PATIENCE_TURN         SECONDS(1)
-#define PATIENCE_SILENT_TURNS 10 /* then it is aborted (SIGABRT) */
+#define PATIENCE_SILENT_TURNS 10      /* then it is aborted (SIGABRT) */
 #define PATIENCE_ABORT_TURNS  2       /* after which it is killed */
 #define PATIENCE_FIRST_DELAY  MS(100) /* of the second start in a row; doubled for each further one */
 #define PATIENCE_LONGEST      SECONDS(5)

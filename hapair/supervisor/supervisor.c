@@ -28,6 +28,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/close_range.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -470,22 +472,6 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 /* Reload */
 
-/* What changes, and what of it waits for a new start because a running process cannot change it. */
-static char *reload_difference(const struct config *from, const struct config *to)
-{
-	char *difference = config_difference(from, to), *all = NULL;
-	bool waits = from->proxy.workers != to->proxy.workers || from->proxy.engine != to->proxy.engine ||
-		     strcmp(from->proxy.user, to->proxy.user) != 0;
-
-	if (!difference || !waits)
-		return difference;
-	if (asprintf(&all, "%s%s", difference,
-		     "proxy workers, engine and user: when hapair is started again\n") < 0)
-		return difference;
-	free(difference);
-	return all;
-}
-
 /* The text of a refused or accepted reload; the caller frees it. */
 static int reload_apply(struct supervisor *s, char **ret_text)
 {
@@ -506,7 +492,7 @@ static int reload_apply(struct supervisor *s, char **ret_text)
 		return -EINVAL;
 	}
 	config_report_free(report);
-	*ret_text = reload_difference(s->generation->config, next->config);
+	*ret_text = generation_difference(s->generation, next);
 	each_process(p, s)
 		if (p->channel)
 			generation_send(next, p->role, p->channel);
@@ -661,6 +647,21 @@ static bool read_configuration(struct supervisor *s)
 	return s->node != NULL;
 }
 
+/* A node that could not hold its VIPs would claim them again and again, and the peer would wait for it. */
+static bool may_hold_vips(const struct config *config)
+{
+	cap_flag_value_t may = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
+
+	if (caps)
+		cap_get_flag(caps, CAP_NET_ADMIN, CAP_EFFECTIVE, &may);
+	cap_free(caps);
+	if (config->n_vips == 0 || may == CAP_SET)
+		return true;
+	log_error("CAP_NET_ADMIN is missing: the kernel would refuse every vip; run hapair as root");
+	return false;
+}
+
 static bool make_events(struct supervisor *s)
 {
 	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
@@ -704,10 +705,13 @@ static bool set_up(struct supervisor *s)
 			  strerror(s->home.self < 0 ? -s->home.self : -s->memory));
 		return false;
 	}
+	/* Whatever our caller left open, a lock say, is no business of roles that may outlive it. */
+	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	raise_descriptor_limit();
 	raise_priority();
 	/* First, so that a second daemon is told so, and not that its ports are taken. */
-	if (!claim(s->invocation->run_dir, 0755, "", &s->run) || !read_configuration(s) || !claim_state(s))
+	if (!claim(s->invocation->run_dir, 0755, "", &s->run) || !read_configuration(s) ||
+	    !may_hold_vips(s->generation->config) || !claim_state(s))
 		return false;
 	if (!make_events(s)) {
 		log_error("out of memory");
