@@ -105,11 +105,11 @@ static void on_interrupt(int number)
 	interrupted = 1;
 }
 
-/* Until Ctrl-C. A daemon that is away is waited for. */
-static int status_watch(const struct invocation *invocation)
+/* Until Ctrl-C. A daemon that is away is waited for. As JSON it is one line a second. */
+static int status_watch(const struct invocation *invocation, bool as_json)
 {
 	struct sigaction action = {.sa_handler = on_interrupt}; /* without SA_RESTART: ends the pause */
-	bool screen = isatty(STDOUT_FILENO);
+	bool screen = isatty(STDOUT_FILENO) && !as_json;
 	int exit_status = EXIT_DONE;
 
 	sigaction(SIGINT, &action, NULL);
@@ -122,13 +122,16 @@ static int status_watch(const struct invocation *invocation)
 
 		status = fetch_status(invocation, &text, &exit_status);
 		if (status) {
-			redraw(status, screen);
+			if (as_json)
+				fputs(text, stdout);
+			else
+				redraw(status, screen);
 			json_decref(status);
 			free(text);
 		} else if (exit_status != EXIT_NO_DAEMON) {
 			return exit_status;
 		}
-		if (ferror(stdout))
+		if (fflush(stdout) != 0 || ferror(stdout))
 			return EXIT_FAILED;
 		if (!interrupted)
 			nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
@@ -148,9 +151,7 @@ int command_status(const struct invocation *invocation, int argc, char **argv)
 		else
 			return invocation_usage(argv[0]);
 	}
-	if (as_json && watch) /* a stream of statuses is what a program polls for */
-		return invocation_usage(argv[0]);
-	return watch ? status_watch(invocation) : status_once(invocation, as_json);
+	return watch ? status_watch(invocation, as_json) : status_once(invocation, as_json);
 }
 
 struct printing {

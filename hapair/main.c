@@ -70,6 +70,17 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+static int no_command(const char *name)
+{
+	struct config_guess guess = {.word = name};
+	char text[CONFIG_GUESS_MAX];
+
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		config_guess_offer(&guess, commands[i].name);
+	fprintf(stderr, "hapair: no command %s%s; see hapair help\n", name, config_guess_text(&guess, text));
+	return EXIT_USAGE;
+}
+
 static void print_command(FILE *to, const struct command *c)
 {
 	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] %s%s%s\n", c->name,
@@ -130,10 +141,8 @@ static int command_help(const struct invocation *invocation, int argc, char **ar
 		return EXIT_DONE;
 	}
 	c = find_command(argv[1]);
-	if (!c) {
-		fprintf(stderr, "hapair: no command %s; see hapair help\n", argv[1]);
-		return EXIT_USAGE;
-	}
+	if (!c)
+		return no_command(argv[1]);
 	print_command(stdout, c);
 	return EXIT_DONE;
 }
@@ -231,10 +240,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	c = find_command(argv[optind]);
-	if (!c) {
-		fprintf(stderr, "hapair: no command %s; see hapair help\n", argv[optind]);
-		return EXIT_USAGE;
-	}
+	if (!c)
+		return no_command(argv[optind]);
 	argc -= optind;
 	argv += optind;
 	optind = 1;

@@ -194,17 +194,22 @@ static int pass_on(void *ctx, const struct admin_command *command, char why[ADMI
 static void take_reply(const struct msg_reply *reply)
 {
 	const struct admin_command *command = admin_commands_waiting(admin.commands, reply->id);
+	char text[sizeof(reply->text) + 128];
 	int r;
 
 	if (!command)
 		return;
+	snprintf(text, sizeof(text), "%s", reply->text);
 	if (command->action == ADMIN_SERVER && reply->error == 0) {
 		r = server_states_set(admin.states, command->pool, command->server, command->server_action);
-		if (r < 0)
+		if (r < 0) {
 			log_warning("server states: can't keep that of %s/%s: %s", command->pool,
 				    command->server, strerror(-r));
+			snprintf(text, sizeof(text), "%s%sdone now, but it may not outlive a restart (%s)",
+				 reply->text, *reply->text ? "; " : "", strerror(-r));
+		}
 	}
-	admin_commands_answer(admin.commands, reply->id, reply->error, "text", reply->text, NULL);
+	admin_commands_answer(admin.commands, reply->id, reply->error, "text", text, NULL);
 }
 
 /* The supervisor's answer: the difference, or the mistakes, in a file. Takes `fd`. */
