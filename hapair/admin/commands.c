@@ -32,7 +32,7 @@ struct waiting {
 	struct list in_commands;
 	struct admin_commands *commands;
 	struct admin_command command;
-	struct evhttp_request *request;
+	struct evhttp_request *request; /* NULL: its client did not wait */
 	nanos began;
 	struct event *limit;
 };
@@ -53,11 +53,6 @@ struct admin_commands *admin_commands_new(struct event_base *base,
 	return commands;
 }
 
-void admin_commands_free(struct admin_commands *commands)
-{
-	free(commands);
-}
-
 static void waiting_free(struct waiting *waiting)
 {
 	list_remove(&waiting->in_commands);
@@ -66,6 +61,16 @@ static void waiting_free(struct waiting *waiting)
 	free(waiting);
 }
 
+void admin_commands_free(struct admin_commands *commands)
+{
+	if (!commands)
+		return;
+	list_each_safe(node, &commands->list)
+		waiting_free(list_entry(node, struct waiting, in_commands));
+	free(commands);
+}
+
+/* The role goes on with it, and what it answers still has to be known: a server's state is kept from then on. */
 static void on_waiting_closed(struct evhttp_connection *connection, void *ctx)
 {
 	struct waiting *waiting = ctx;
@@ -73,7 +78,7 @@ static void on_waiting_closed(struct evhttp_connection *connection, void *ctx)
 	evhttp_connection_set_closecb(connection, NULL, NULL);
 	if (!evhttp_request_get_connection(waiting->request))
 		evhttp_send_reply_end(waiting->request);
-	waiting_free(waiting);
+	waiting->request = NULL;
 }
 
 /* Takes `json`; the command is over. */
@@ -82,6 +87,11 @@ static void waiting_reply(struct waiting *waiting, int status, json_t *json)
 	struct evhttp_request *request = waiting->request;
 	nanos took = clock_now() - waiting->began;
 
+	if (!request) {
+		waiting_free(waiting);
+		json_decref(json);
+		return;
+	}
 	object_put(json, "took_ms", value_integer(true, took / NS_PER_MS));
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
 	waiting_free(waiting);
@@ -102,8 +112,7 @@ static void on_limit(evutil_socket_t fd, short what, void *ctx)
 
 static struct waiting *find_waiting(const struct admin_commands *commands, uint32_t id)
 {
-	list_each(node, &commands->list)
-	{
+	list_each(node, &commands->list) {
 		struct waiting *waiting = list_entry(node, struct waiting, in_commands);
 
 		if (waiting->command.id == id)
@@ -121,8 +130,9 @@ const struct admin_command *admin_commands_waiting(const struct admin_commands *
 
 bool admin_commands_waits(const struct admin_commands *commands, enum admin_action action)
 {
-	list_each(node, &commands->list) if (list_entry(node, struct waiting, in_commands)->command.action ==
-					     action) return true;
+	list_each(node, &commands->list)
+		if (list_entry(node, struct waiting, in_commands)->command.action == action)
+			return true;
 	return false;
 }
 
@@ -168,8 +178,7 @@ void admin_commands_answer(struct admin_commands *commands, uint32_t id, int err
 
 void admin_commands_abandon(struct admin_commands *commands, enum admin_action action, const char *why)
 {
-	list_each_safe(node, &commands->list)
-	{
+	list_each_safe(node, &commands->list) {
 		struct waiting *waiting = list_entry(node, struct waiting, in_commands);
 		json_t *json;
 

@@ -2,7 +2,7 @@
  * commands.h: commands that came by POST and wait for the role that carries them out.
  *
  * Each is answered exactly once: with the role's reply, because its time is over, or because the role is gone. A client that does
- * not wait is forgotten; the command itself goes on.
+ * not wait is forgotten; the command itself goes on, and is known until then.
  */
 #ifndef HAPAIR_ADMIN_COMMANDS_H
 #define HAPAIR_ADMIN_COMMANDS_H
@@ -34,7 +34,7 @@ struct admin_commands *admin_commands_new(struct event_base *base,
 					  int (*pass_on)(void *ctx, const struct admin_command *command,
 							 char why[ADMIN_WHY_MAX]),
 					  void *ctx);
-/* After the evhttp that it serves: commands that wait end with their connections. */
+/* After the evhttp that it serves, whose connections are gone by then. */
 void admin_commands_free(struct admin_commands *commands);
 
 void admin_commands_run(struct admin_commands *commands, struct evhttp_request *request,

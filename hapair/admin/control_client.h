@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define CONTROL_ANSWER_MAX  (32 * 1024 * 1024) /* bytes; a longer answer is an error */
-#define CONTROL_TIMEOUT_S   10                 /* without a byte, for what is answered at once */
-#define CONTROL_FOREVER     0                  /* for a stream */
+#define CONTROL_ANSWER_MAX (32 * 1024 * 1024) /* bytes; a longer answer is an error */
+#define CONTROL_TIMEOUT_S  10                 /* without a byte, for what is answered at once */
+#define CONTROL_FOREVER    0                  /* for a stream */
 
 /* RUNDIR/control.sock, malloc'd. */
 char *control_path(const char *run_dir);

@@ -206,11 +206,10 @@ void event_streams_serve(struct event_streams *streams, struct evhttp_request *r
 	stream->streams = streams;
 	stream->request = request;
 	stream->follow = follow;
+	/* An id of an earlier state directory, larger than all of ours: nothing is known after it but what is to come. */
+	if (since > events_newest(events))
+		since = events_newest(events);
 	stream->next = since + 1 > events_oldest(events) ? since + 1 : events_oldest(events);
-	/* An id of an earlier state directory, larger than all of ours: nothing is known after it but what is
-	 * to come. */
-	if (stream->next > events_newest(events) + 1)
-		stream->next = events_newest(events) + 1;
 	list_push_back(&streams->list, &stream->in_streams);
 	streams->n++;
 	evhttp_connection_set_closecb(connection, on_stream_closed, stream);
@@ -222,5 +221,6 @@ void event_streams_serve(struct event_streams *streams, struct evhttp_request *r
 
 void event_streams_pump(struct event_streams *streams)
 {
-	list_each_safe(node, &streams->list) stream_pump(list_entry(node, struct stream, in_streams));
+	list_each_safe(node, &streams->list)
+		stream_pump(list_entry(node, struct stream, in_streams));
 }

@@ -52,6 +52,7 @@ static void add_events(unsigned n)
 static void answer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct admin_command *command = ctx;
+	bool known = admin_commands_waiting(commands, held) != NULL;
 
 	if (strcmp(command->server, "release") == 0)
 		admin_commands_answer(commands, held, 0, "text", "late", NULL);
@@ -65,7 +66,7 @@ static void answer(evutil_socket_t fd, short what, void *ctx)
 		admin_commands_answer(commands, command->id, -EINVAL, "difference", "not applied",
 				      "file:1: what\n");
 	else
-		admin_commands_answer(commands, command->id, 0, "text", "done", NULL);
+		admin_commands_answer(commands, command->id, 0, "text", known ? "known" : "done", NULL);
 	free(command);
 }
 
@@ -341,6 +342,9 @@ static void events_are_told_from_a_number_on(void **unused)
 	seen.n = 0;
 	assert_int_equal(control_stream(dir, "/v1/events?since=99", &status, see, &seen), 0);
 	assert_int_equal(seen.n, 0);
+	assert_int_equal(control_stream(dir, "/v1/events?since=18446744073709551615", &status, see, &seen),
+			 0);
+	assert_int_equal(seen.n, 0);
 }
 
 static bool see_the_next(void *ctx, const char *line)
@@ -377,15 +381,21 @@ static void a_reader_that_falls_behind_the_ring_is_dropped(void **unused)
 	json_decref(ask("GET", "/v1/status", 200));
 }
 
-static void a_client_that_does_not_wait_harms_nobody(void **unused)
+static void a_client_that_does_not_wait_harms_nobody_and_its_command_is_known(void **unused)
 {
 	int fd = connect_control();
+	json_t *answer;
 
 	say(fd, "POST /v1/servers/web/hold/maint HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
 	json_decref(ask("GET", "/v1/status", 200));
 	close(fd);
-	json_decref(ask("POST", "/v1/servers/web/release/ready", 200));
-	json_decref(ask("GET", "/v1/status", 200));
+	json_decref(ask("GET", "/v1/status", 200)); /* the end of the connection before it was seen by now */
+	answer = ask("POST", "/v1/servers/web/release/ready", 200);
+	assert_string_equal(json_string_value(json_object_get(answer, "text")), "known");
+	json_decref(answer);
+	answer = ask("POST", "/v1/servers/web/release/ready", 200);
+	assert_string_equal(json_string_value(json_object_get(answer, "text")), "done"); /* answered once */
+	json_decref(answer);
 	fd = connect_control();
 	say(fd, "GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n");
 	json_decref(ask("GET", "/v1/status", 200));
@@ -488,7 +498,7 @@ int main(void)
 		SERVED(events_are_told_from_a_number_on),
 		SERVED(a_follower_sees_what_happens_next),
 		SERVED(a_reader_that_falls_behind_the_ring_is_dropped),
-		SERVED(a_client_that_does_not_wait_harms_nobody),
+		SERVED(a_client_that_does_not_wait_harms_nobody_and_its_command_is_known),
 		SERVED(a_command_whose_role_is_gone_fails),
 		SERVED(requests_on_one_connection_are_answered_in_turn),
 		SERVED(garbage_is_refused_and_harms_nobody),
