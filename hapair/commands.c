@@ -62,18 +62,26 @@ static json_t *post(const struct invocation *invocation, const char *target, uns
 	return NULL;
 }
 
+/* A command without arguments; NULL and the exit status as post(). */
+static json_t *post_plain(const struct invocation *invocation, int argc, char **argv, const char *target,
+			  unsigned timeout_s, int *ret_exit)
+{
+	if (argc == 1)
+		return post(invocation, target, timeout_s, ret_exit);
+	*ret_exit = invocation_usage(argv[0]);
+	return NULL;
+}
+
 int command_switchover(const struct invocation *invocation, int argc, char **argv)
 {
 	int exit_status;
-	json_t *answer;
+	json_t *answer =
+		post_plain(invocation, argc, argv, "/v1/switchover", SWITCHOVER_TIMEOUT_S, &exit_status);
 
-	if (argc != 1)
-		return invocation_usage(argv[0]);
-	answer = post(invocation, "/v1/switchover", SWITCHOVER_TIMEOUT_S, &exit_status);
-	if (!answer)
-		return exit_status;
-	printf("%s (%" JSON_INTEGER_FORMAT " ms)\n", *field(answer, "text") ? field(answer, "text") : "done",
-	       json_integer_value(json_object_get(answer, "took_ms")));
+	if (answer)
+		printf("%s (%" JSON_INTEGER_FORMAT " ms)\n",
+		       *field(answer, "text") ? field(answer, "text") : "done",
+		       json_integer_value(json_object_get(answer, "took_ms")));
 	json_decref(answer);
 	return exit_status;
 }
@@ -81,39 +89,14 @@ int command_switchover(const struct invocation *invocation, int argc, char **arg
 int command_reload(const struct invocation *invocation, int argc, char **argv)
 {
 	int exit_status;
-	json_t *answer;
+	json_t *answer = post_plain(invocation, argc, argv, "/v1/reload", RELOAD_TIMEOUT_S, &exit_status);
 
-	if (argc != 1)
-		return invocation_usage(argv[0]);
-	answer = post(invocation, "/v1/reload", RELOAD_TIMEOUT_S, &exit_status);
-	if (!answer)
-		return exit_status;
-	if (*field(answer, "difference"))
+	if (answer && *field(answer, "difference"))
 		print_block(field(answer, "difference"), stdout);
-	else
+	else if (answer)
 		puts("nothing has changed");
 	json_decref(answer);
 	return exit_status;
-}
-
-static json_t *status(const struct invocation *invocation, int *ret_exit)
-{
-	char *body;
-	int http, r = control_request(invocation->run_dir, "GET", "/v1/status", CONTROL_TIMEOUT_S, &http,
-				      &body);
-	json_t *json;
-
-	if (r < 0) {
-		control_explain(invocation->run_dir, r, stderr);
-		*ret_exit = control_no_daemon(r) ? EXIT_NO_DAEMON : EXIT_FAILED;
-		return NULL;
-	}
-	json = json_loads(body, 0, NULL);
-	free(body);
-	*ret_exit = json_is_object(json) && http == 200 ? EXIT_DONE : EXIT_FAILED;
-	if (*ret_exit != EXIT_DONE)
-		fprintf(stderr, "hapair: the daemon does not tell its status (HTTP %d)\n", http);
-	return json;
 }
 
 static int no_pool(const json_t *json, const char *name)
@@ -132,12 +115,16 @@ static int no_pool(const json_t *json, const char *name)
 static int server_list(const struct invocation *invocation, const char *pool)
 {
 	int exit_status;
-	json_t *json = status(invocation, &exit_status);
+	char *text;
+	json_t *json = command_fetch_status(invocation, &text, &exit_status);
 
-	if (exit_status == EXIT_DONE &&
-	    !status_text_print_servers(json, pool, stdout, status_text_wants_colour()))
+	if (!json)
+		return exit_status;
+	exit_status = EXIT_DONE;
+	if (!status_text_print_servers(json, pool, stdout, status_text_wants_colour()))
 		exit_status = no_pool(json, pool);
 	json_decref(json);
+	free(text);
 	return exit_status;
 }
 

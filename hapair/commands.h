@@ -10,11 +10,17 @@
 
 #include "hapair/base/invocation.h"
 
+#include <jansson.h>
+
 int command_status(const struct invocation *invocation, int argc, char **argv);
 int command_events(const struct invocation *invocation, int argc, char **argv);
 int command_switchover(const struct invocation *invocation, int argc, char **argv);
 int command_server(const struct invocation *invocation, int argc, char **argv);
 int command_reload(const struct invocation *invocation, int argc, char **argv);
 int command_check(const struct invocation *invocation, int argc, char **argv);
+
+/* The daemon's status: a new reference with its text (malloc'd) and the exit status that belongs to its state; or NULL and the exit
+ * status of the failure, which was printed. */
+json_t *command_fetch_status(const struct invocation *invocation, char **ret_text, int *ret_exit);
 
 #endif

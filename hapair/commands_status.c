@@ -36,8 +36,7 @@ static int exit_of(const json_t *status)
 	return strcmp(state, "fault") == 0 || strcmp(state, "starting") == 0 ? EXIT_NOT_SERVING : EXIT_DONE;
 }
 
-/* A new reference, or NULL and the exit status. */
-static json_t *fetch_status(const struct invocation *invocation, char **ret_text, int *ret_exit)
+json_t *command_fetch_status(const struct invocation *invocation, char **ret_text, int *ret_exit)
 {
 	int http, r = control_request(invocation->run_dir, "GET", "/v1/status", CONTROL_TIMEOUT_S, &http,
 				      ret_text);
@@ -63,7 +62,7 @@ static int status_once(const struct invocation *invocation, bool as_json)
 {
 	char *text;
 	int exit_status;
-	json_t *status = fetch_status(invocation, &text, &exit_status);
+	json_t *status = command_fetch_status(invocation, &text, &exit_status);
 
 	if (!status)
 		return exit_status;
@@ -120,7 +119,7 @@ static int status_watch(const struct invocation *invocation, bool as_json)
 		char *text;
 		json_t *status;
 
-		status = fetch_status(invocation, &text, &exit_status);
+		status = command_fetch_status(invocation, &text, &exit_status);
 		if (status) {
 			if (as_json)
 				fputs(text, stdout);
