@@ -14,7 +14,11 @@
 #include <grp.h>
 #include <ifaddrs.h>
 #include <limits.h>
+#include <linux/if_addr.h>
 #include <net/if.h>
+#include <netlink/cache.h>
+#include <netlink/route/addr.h>
+#include <netlink/socket.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -177,6 +181,42 @@ static size_t find_subnet(const struct machine *m, const struct config_vip *vip,
 	return n;
 }
 
+struct own {
+	const struct ip *ip;
+	bool found;
+};
+
+static void note_own(struct nl_object *object, void *ctx)
+{
+	struct rtnl_addr *addr = (struct rtnl_addr *)object;
+	const struct nl_addr *local = rtnl_addr_get_local(addr);
+	struct own *own = ctx;
+
+	if (local && (rtnl_addr_get_flags(addr) & IFA_F_PERMANENT) &&
+	    nl_addr_get_family(local) == own->ip->family &&
+	    memcmp(nl_addr_get_binary_addr(local), own->ip->bytes, nl_addr_get_len(local)) == 0)
+		own->found = true;
+}
+
+/*
+ * Whether this machine has the address for good: then it is the machine's own, and a claim would give it a short life and a stop
+ * remove it. What hapair adds always has a lifetime.
+ */
+static bool is_own(const struct ip *ip)
+{
+	struct own own = {.ip = ip};
+	struct nl_sock *socket = nl_socket_alloc();
+	struct nl_cache *addresses = NULL;
+
+	if (socket && nl_connect(socket, NETLINK_ROUTE) == 0 &&
+	    rtnl_addr_alloc_cache(socket, &addresses) == 0)
+		nl_cache_foreach(addresses, note_own, &own);
+	if (addresses)
+		nl_cache_free(addresses);
+	nl_socket_free(socket);
+	return own.found;
+}
+
 static void check_vip(const struct machine *m, size_t index)
 {
 	const struct config_vip *vip = &m->config->vips[index];
@@ -186,6 +226,13 @@ static void check_vip(const struct machine *m, size_t index)
 
 	if (vip->ip.family == AF_UNSPEC)
 		return;
+	if (is_own(&vip->ip))
+		REPORT(m, place,
+		       "vip %s/%u: this machine has the address for good; a VIP is for hapair alone to set "
+		       "and to remove",
+		       ip_format(&vip->ip, text), vip->prefix_len);
+	if (config_key_of(m->config, BLOCK_NODE, m->node, "interface"))
+		return; /* overrides what is said here */
 	if (*vip->interface) {
 		place = place_of(m->config, "vip", index, "interface");
 		if (if_nametoindex(vip->interface) == 0)
@@ -209,10 +256,9 @@ static void check_interfaces(const struct machine *m)
 {
 	const char *interface = m->config->nodes[m->node].interface;
 
-	if (!config_key_of(m->config, BLOCK_NODE, m->node, "interface")) {
-		for (size_t i = 0; i < m->config->n_vips; i++)
-			check_vip(m, i);
-	} else if (*interface && if_nametoindex(interface) == 0) {
+	for (size_t i = 0; i < m->config->n_vips; i++)
+		check_vip(m, i);
+	if (*interface && if_nametoindex(interface) == 0) {
 		REPORT(m, place_of(m->config, "node", m->node, "interface"),
 		       "interface = %s: there is no such interface on this machine", interface);
 	}
