@@ -22,13 +22,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/close_range.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -44,6 +44,7 @@ _Static_assert(sizeof(struct memory) <= MEMORY_BYTES, "the memory of heartbeat d
 #define PROXY_CLOSES                                                                                         \
 	MS(100) /* its half of the listening sockets; then ours: nobody is to wait in a queue that nobody reads */
 #define WORK_STOPS  SECONDS(10)
+#define ONE_STOP    MS(500) /* signals within it are one: timeout(1) signals us and then our group */
 #define ADMIN_STOPS SECONDS(3)
 
 enum phase {
@@ -63,6 +64,7 @@ struct supervisor {
 	enum phase phase;
 	int status;
 	bool hurried, deaf; /* while it stops */
+	nanos stop_began;
 	struct generation *generation;
 	char *node, *state_dir;
 	int memory;
@@ -436,6 +438,8 @@ static void on_stage_over(evutil_socket_t fd, short what, void *ctx)
 static void stop(struct supervisor *s, const char *why)
 {
 	if (s->phase >= PHASE_STOP_HEARTBEAT) {
+		if (clock_now() - s->stop_began < ONE_STOP)
+			return;
 		log_info("%s again: the rest is not waited for", why);
 		s->hurried = true;
 		kill_all(s);
@@ -444,6 +448,7 @@ static void stop(struct supervisor *s, const char *why)
 	log_info("%s: node %s stops", why, s->node);
 	sd_notify(0, "STOPPING=1");
 	s->phase = PHASE_STOP_HEARTBEAT;
+	s->stop_began = clock_now();
 	each_process(p, s) {
 		event_del(p->again);
 		process_drop_spare(p);
