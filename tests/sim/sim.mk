@@ -17,10 +17,12 @@ SIM_C := -DHAPAIR_PLANT -O2
 
 $(BUILD)/sim/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_C) $(OPT_C) $(HARDEN_C) $(SIM_C) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) CC $<
+	$(Q)$(CC) $(BASE_C) $(OPT_C) $(HARDEN_C) $(SIM_C) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/sim/sim: $(SIM_OBJECTS)
-	$(CC) $(ALL_L) -o $@ $^
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_L) -o $@ $^
 
 .PHONY: sim
 sim: $(BUILD)/sim/sim
