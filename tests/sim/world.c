@@ -548,7 +548,7 @@ static void prepare(struct world *w, uint64_t seed, bool trace, bool trace_all)
 		settings_of(w, n, dead_after);
 		if (!same_priority)
 			n->settings.priority = 100 + 100 * i;
-		n->settings.preempt = false;
+		n->settings.preempt = seed % 8 == 0;
 		n->clock_offset = rng_between(&w->rng, SECONDS(1), SECONDS(100000));
 		n->clock_drift = (int64_t)rng_below(&w->rng, 400) - 200;
 		n->machine_up = n->usable = true;
