@@ -10,6 +10,11 @@ rejected() { # NODE REASON
 		awk -v reason="reason=\"$2\"" '/^hapair_.*rejected/ && index($0, reason) { n += $2 } END { print n + 0 }'
 }
 
+counted() { # NODE: all reasons
+	curl -s --unix-socket "$LAB/$1/run/control.sock" http://localhost/metrics |
+		awk '/^hapair_heartbeats_rejected_total/ { n += $NF } END { print n + 0 }'
+}
+
 # send FROM TO HOW: as if FROM had said it to TO, on the heartbeat network.
 send() {
 	local from=10.78.0.1 to=10.78.0.2 mac
@@ -44,22 +49,17 @@ lab_tell observer begin forged
 lab_tell load begin forged
 for to in "$LAB_PASSIVE" "$LAB_ACTIVE"; do
 	from=$(lab_other "$to")
-	total=0
 	for how in replay reflect truncate flip key keyid cluster node; do
+		before=$(counted "$to")
 		sent=$(send "$from" "$to" $how)
 		sleep 0.6
-		echo "  $how: $sent sent to $to"
-		total=$((total + sent))
+		equal "$how: $sent sent to $to, and refused" "$(($(counted "$to") - before))" "$sent"
 	done
-	eval "total_$to=$total"
 done
 sleep 0.6
 for node in $LAB_NODES; do
 	metrics=$(curl -s --unix-socket "$LAB/$node/run/control.sock" http://localhost/metrics | grep '^hapair_.*rejected')
 	echo "$metrics" | sed -n 's/.*reason="\([^"]*\)".* \([0-9.e+]*\)$/\1 \2/p' | awk '$2 > 0 { printf " %s %s", $1, $2 } END { print "" }' | sed "s/^/  $node rejected:/"
-	counted=$(echo "$metrics" | awk '{ n += $NF } END { print n + 0 }')
-	eval "sent=\$total_$node"
-	expect "$node counted each of $sent forgeries by its reason ($counted)" test "$counted" -ge "$sent"
 	for reason in short magic version cluster key mac node replay; do
 		expect "$node refused some for '$reason'" test "$(rejected $node $reason)" -gt 0
 	done
