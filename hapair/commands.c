@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A little more than admin itself waits (admin_http.c), so that its explanation arrives. */
+/* A little more than admin itself waits (admin/commands.c), so that its explanation arrives. */
 #define SWITCHOVER_TIMEOUT_S 20
 #define RELOAD_TIMEOUT_S     70
 #define SERVER_TIMEOUT_S     10

@@ -1,5 +1,5 @@
 /*
- * admin.c: the role's shell: messages in, snapshot and timeline kept, commands passed on, HTTP by admin_http.
+ * admin.c: the role's shell: messages in, snapshot and timeline kept, commands passed on, HTTP by http.c.
  */
 #include "hapair/admin/admin.h"
 #include "hapair/admin/http.h"

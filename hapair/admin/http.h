@@ -3,7 +3,7 @@
  *
  * Bounds: ADMIN_HTTP_FDS open descriptors (above it the addresses of admin.bind do not accept, the control socket goes on), small
  * heads and bodies, HTTP_IDLE_TIMEOUT_S for whoever neither reads nor writes; and those of event_streams.h and
- * admin_commands.h.
+ * commands.h.
  *
  * evhttp on AF_UNIX: 2.1.12 clears the peer's path before getnameinfo(); earlier ones could end the process there.
  */

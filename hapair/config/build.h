@@ -2,7 +2,7 @@
  * build.h: from the tree of items to struct config, by the table of options.
  *
  * What one block says about itself is checked here: keys, types, ranges, labels, names, how many, references by name. What
- * must hold between blocks is for config_rules.h.
+ * must hold between blocks is for rules.h.
  */
 #ifndef HAPAIR_CONFIG_BUILD_H
 #define HAPAIR_CONFIG_BUILD_H

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* The model, whole or with mistakes in it; see config_build.h. */
+/* The model, whole or with mistakes in it; see build.h. */
 static struct config *read_model(const struct config_sources *sources, struct config_report *report)
 {
 	struct config_input input = config_sources_input(sources);

@@ -76,7 +76,7 @@ struct config_option {
 	enum config_block_id block;
 	const char *key;
 	enum config_type type;
-	size_t offset;    /* in the block's struct, see config_build.c */
+	size_t offset;    /* in the block's struct, see build.c */
 	size_t offset_n;  /* of the count that goes with a list */
 	int64_t min, max; /* of durations (ns), sizes, counts; of lists the number of elements */
 	const struct config_choice *choices;
