@@ -9,6 +9,7 @@ pull_the_cable() {
 	lab_tell load begin pulled
 	sleep 0.3
 	lab_cable "$LAB_ACTIVE" down net
+	sleep 0.3
 	lab_until 5 lab_is "$LAB_PASSIVE" active || return 1
 	sleep 0.5
 	WINDOW=$(lab_ask load) || return 1

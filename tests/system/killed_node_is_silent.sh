@@ -16,6 +16,7 @@ stop_answering() {
 	pids=$(lab_pids "$LAB_ACTIVE")
 	lab_tell observer begin "$what"
 	kill "-$signal" $pids
+	sleep 0.5
 	lab_until 5 lab_is "$LAB_PASSIVE" active || not_ok "the peer takes over from a $what node"
 	sleep 2
 	seen=$(lab_ask observer)

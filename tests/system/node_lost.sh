@@ -10,6 +10,7 @@ lose_the_active() {
 	lab_tell load begin lost
 	sleep 0.3
 	lab_lose "$LAB_ACTIVE"
+	sleep 0.5
 	lab_until 5 lab_is "$LAB_PASSIVE" active || return 1
 	sleep 0.5
 	WINDOW=$(lab_ask load) || return 1

@@ -9,6 +9,7 @@ kill_the_proxy() {
 	lab_tell load begin killed
 	sleep 0.3
 	lab_signal KILL "$LAB_ACTIVE" proxy || return 1
+	sleep 0.3
 	lab_until 5 lab_is "$LAB_PASSIVE" active || return 1
 	sleep 0.5
 	WINDOW=$(lab_ask load) || return 1

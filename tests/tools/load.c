@@ -36,6 +36,7 @@
 #define STREAMS_MAX   8
 #define SESSION_EVERY MS(100)
 #define SESSION_WAIT  SECONDS(15) /* for one answer: long enough for TCP to mend what can be mended */
+#define HUNG          SECONDS(1)
 #define RECONNECT     MS(20)
 
 struct record {
@@ -252,13 +253,35 @@ static void print_attempts(struct stream *stream)
 	printf("}");
 }
 
-static void print_sessions(const struct stream *stream)
+/*
+ * A session whose question has been out for a second when its window is reported hangs: it counts here, as broken, and not
+ * again in the later window in which it is given up.
+ */
+static size_t count_hung(struct stream *stream)
+{
+	nanos now = clock_now();
+	size_t hung = 0;
+
+	for (unsigned i = 0; i < stream->rate; i++) {
+		struct session *session = &stream->sessions[i];
+
+		if (!session->was_up || !session->client || !client_waits(session->client) ||
+		    now - session->client->asked < HUNG)
+			continue;
+		session->was_up = false;
+		hung++;
+	}
+	return hung;
+}
+
+static void print_sessions(struct stream *stream)
 {
 	const char *comma = "";
-	size_t up = 0;
+	size_t up = 0, hung = count_hung(stream);
 
 	for (unsigned i = 0; i < stream->rate; i++)
 		up += stream->sessions[i].was_up;
+	stream->broken += hung;
 	printf("\"sessions\":%u,\"up\":%zu,\"exchanges\":%zu,\"broken\":%zu,\"slowest_ms\":%.1f,\"failures\":"
 	       "{",
 	       stream->rate, up, stream->exchanges, stream->broken, as_ms(stream->slowest));
