@@ -285,6 +285,10 @@ static void print_sessions(struct stream *stream)
 	printf("\"sessions\":%u,\"up\":%zu,\"exchanges\":%zu,\"broken\":%zu,\"slowest_ms\":%.1f,\"failures\":"
 	       "{",
 	       stream->rate, up, stream->exchanges, stream->broken, as_ms(stream->slowest));
+	if (hung > 0) {
+		printf("\"hung\":%zu", hung);
+		comma = ",";
+	}
 	for (size_t i = 1; i < CLIENT_OUTCOME_COUNT; i++) {
 		if (stream->broken_by[i] == 0)
 			continue;
