@@ -188,10 +188,12 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 
 	if (heart_nobody_there(h))
 		return;
-	if ((h->on_silence || h->split) && h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
+	if (h->grace != 0 && !PLANTED(PLANT_SILENCE_KEPT)) {
 		h->on_silence = false;
-		shorten(h, until, "the peer is heard again and may claim: it has not heard this node", now,
-			out);
+		/* Also when an earlier grace, of a message that was under way for longer, is not over yet. */
+		if (h->fence_end > h->granted)
+			shorten(h, until, "the peer is heard again and may claim: it has not heard this node",
+				now, out);
 	}
 	if (h->state == NODE_ACTIVE && h->granted > h->fence_end)
 		extend(h, h->granted, now, out);

@@ -210,12 +210,13 @@ void check_claim(struct world *w, struct node *n, uint64_t epoch)
 	n->epoch_known = epoch;
 }
 
-static void limit_overlap(struct world *w)
+/* A stranger that does not hold has D - m to show that it hears (heartbeat/DESIGN.md, 6). */
+static void limit_overlap(struct world *w, bool believed)
 {
 	nanos longest = w->nodes[0].settings.interval > w->nodes[1].settings.interval
 				? w->nodes[0].settings.interval
 				: w->nodes[1].settings.interval;
-	nanos limit = w->now + 2 * longest + MS(3);
+	nanos limit = w->now + (believed ? 2 * longest : longest_dead(w)) + MS(3);
 
 	if (limit < w->overlap_limit)
 		w->overlap_limit = limit;
@@ -229,7 +230,7 @@ void check_reached(struct world *w, struct node *n, const struct datagram *d)
 	if (d->m.epoch > n->epoch_known)
 		n->epoch_known = d->m.epoch;
 	if (w->overlap)
-		limit_overlap(w);
+		limit_overlap(w, d->m.boot == n->heart.detect.boot || d->m.state == NODE_ACTIVE);
 }
 
 static nanos threshold(const struct node *n)
