@@ -50,14 +50,13 @@ static const struct io_handler client_handler;
 static const struct io_handler server_handler;
 static void choose_server(struct session *s);
 static void exchange_done(struct session *s);
-static void tunnel_begin(struct session *s, struct span head, struct buffer *from_server);
-static void tunnel_went(struct session *s, struct relay *relay, enum relay_result result);
 
 /* --- the client comes ------------------------------------------------------------------------------------ */
 
-void session_slab_init(struct slab *slab, size_t limit)
+void session_slabs_init(struct slab *sessions, struct slab *partial_heads, size_t limit)
 {
-	slab_init(slab, sizeof(struct session), 128, limit);
+	slab_init(sessions, sizeof(struct session), 128, limit);
+	slab_init(partial_heads, sizeof(union partial_head), 64, limit);
 }
 
 static void session_begin(struct session *s)
@@ -177,7 +176,6 @@ static void begin_request(struct session *s, size_t head_bytes)
 {
 	struct worker *w = s->worker;
 	const struct http_request *r = &w->request;
-	s->began_wall_ms = access_log_enabled(w->access.log) ? io_wall_ms(w->loop) : 0;
 	s->method = (uint8_t)r->method;
 	s->minor = r->head.minor;
 	s->idempotent = http_method_idempotent(r->method);
@@ -220,15 +218,32 @@ static void begin_request(struct session *s, size_t head_bytes)
 		choose_server(s);
 }
 
+/* As http_request_parse(); what was parsed is in worker->request. */
+static int parse_request(struct session *s)
+{
+	struct http_request *r = &s->worker->request;
+	if (s->partial != NULL)
+		*r = s->partial->request;
+	else
+		http_request_init(r, HEAD_MAX);
+	int n = http_request_parse(r, s->in->bytes + s->in->start, buffer_used(s->in));
+	if (n == 0)
+		partial_keep(s, r, sizeof(*r));
+	else
+		partial_drop(s);
+	return n;
+}
+
 /* Some bytes of a head are in `in`. */
 void session_read_head(struct session *s)
 {
 	struct worker *w = s->worker;
 	struct http_request *r = &w->request;
-	if (s->state == SESSION_IDLE)
+	if (s->state == SESSION_IDLE) {
 		s->began = io_now(w->loop);
-	http_request_init(r, HEAD_MAX);
-	int n = http_request_parse(r, s->in->bytes + s->in->start, buffer_used(s->in));
+		s->began_wall_ms = access_log_enabled(w->access.log) ? io_wall_ms(w->loop) : 0;
+	}
+	int n = parse_request(s);
 	if (n > 0) {
 		begin_request(s, (size_t)n);
 		return;
@@ -361,7 +376,7 @@ static void server_connected(struct io_stream *server, int error)
 	else if (s->http)
 		send_request(s);
 	else
-		tunnel_begin(s, (struct span){NULL, 0}, NULL);
+		session_tunnel_begin(s, (struct span){NULL, 0}, NULL);
 }
 
 /* --- the rest of the request's body ---------------------------------------------------------------------- */
@@ -372,8 +387,7 @@ static void body_complete(struct session *s)
 	s->body_done = true;
 	s->in = s->to_server.buffer;
 	s->to_server.buffer = NULL;
-	if (s->state == SESSION_WAITING)
-		deadline(s, pool_of(s)->response_timeout);
+	deadline(s, pool_of(s)->response_timeout);
 	watch_client(s);
 }
 
@@ -381,8 +395,8 @@ static void to_server_went(struct session *s, enum relay_result result)
 {
 	switch (result) {
 	case RELAY_GOES_ON:
-		if (s->state == SESSION_WAITING)
-			deadline(s, listen_of(s)->idle_timeout);
+		/* Also under a response that has begun: a server may answer as it reads. */
+		deadline(s, listen_of(s)->idle_timeout);
 		return;
 	case RELAY_COMPLETE:
 		body_complete(s);
@@ -529,14 +543,44 @@ static bool pass_interim(struct session *s, size_t head_bytes)
 	return true;
 }
 
+/* As http_response_parse(); what was parsed is in worker->response. */
+static int parse_response(struct session *s)
+{
+	struct http_response *r = &s->worker->response;
+	if (s->partial != NULL)
+		*r = s->partial->response;
+	else
+		http_response_init(r, HEAD_MAX);
+	int n = http_response_parse(r, s->response->bytes + s->response->start, buffer_used(s->response),
+				    (enum http_method)s->method, s->websocket);
+	if (n == 0)
+		partial_keep(s, r, sizeof(*r));
+	else
+		partial_drop(s);
+	return n;
+}
+
+/* 101: from here on nobody asks what the bytes mean. */
+static void switch_protocols(struct session *s, size_t head_bytes)
+{
+	const struct rewrite_response how = {.client_minor = s->minor, .keep_alive = true};
+	if (s->sending || !s->body_done || !write_response_head(s, &how)) {
+		session_fail(s, 502, "upgrade before the request's end", "");
+		return;
+	}
+	session_count_response(s, 101);
+	s->said = true;
+	response_consume(s, head_bytes);
+	struct buffer *rest = s->response;
+	s->response = NULL;
+	session_tunnel_begin(s, buffer_span(s->head), rest);
+}
+
 static void read_response(struct session *s)
 {
 	struct http_response *r = &s->worker->response;
 	while (s->response != NULL) {
-		http_response_init(r, HEAD_MAX);
-		int n = http_response_parse(r, s->response->bytes + s->response->start,
-					    buffer_used(s->response), (enum http_method)s->method,
-					    s->websocket);
+		int n = parse_response(s);
 		if (n < 0) {
 			session_fail(s, 502, "malformed response", http_error_text(n));
 			return;
@@ -544,17 +588,7 @@ static void read_response(struct session *s)
 		if (n == 0)
 			break;
 		if (r->status == 101) {
-			const struct rewrite_response how = {.client_minor = s->minor, .keep_alive = true};
-			if (s->sending || !s->body_done || !write_response_head(s, &how)) {
-				session_fail(s, 502, "upgrade before the request's end", "");
-				return;
-			}
-			session_count_response(s, 101);
-			s->said = true;
-			response_consume(s, (size_t)n);
-			struct buffer *rest = s->response;
-			s->response = NULL;
-			tunnel_begin(s, buffer_span(s->head), rest);
+			switch_protocols(s, (size_t)n);
 			return;
 		}
 		if (r->status >= 200) {
@@ -617,7 +651,7 @@ static void server_received(struct io_stream *server, struct buffer *buffer, ssi
 		return;
 	}
 	if (s->state == SESSION_TUNNEL) {
-		tunnel_went(s, &s->to_client, relay_received(&s->to_client, buffer, n));
+		session_tunnel_went(s, &s->to_client, relay_received(&s->to_client, buffer, n));
 		return;
 	}
 	if (n <= 0) {
@@ -633,49 +667,13 @@ static void server_received(struct io_stream *server, struct buffer *buffer, ssi
 		read_response(s);
 }
 
-/* --- tunnels: mode = tcp, and WebSocket ------------------------------------------------------------------ */
-
-static void tunnel_begin(struct session *s, struct span head, struct buffer *from_server)
-{
-	struct io_stream *server = &s->upstream->stream;
-	struct buffer *from_client = s->in;
-	struct framing all;
-	framing_init(&all, FRAMING_CLOSE, 0, false);
-	s->in = NULL;
-	s->keep_alive = false;
-	s->state = SESSION_TUNNEL;
-	deadline(s, listen_of(s)->tunnel_timeout);
-	tunnel_went(s, &s->to_client,
-		    relay_begin(&s->to_client, server, &s->client, &all, head, from_server));
-	if (s->state == SESSION_TUNNEL)
-		tunnel_went(s, &s->to_server,
-			    relay_begin(&s->to_server, &s->client, server, &all, (struct span){NULL, 0},
-					from_client));
-}
-
-static void tunnel_went(struct session *s, struct relay *relay, enum relay_result result)
-{
-	if (result == RELAY_GOES_ON) {
-		deadline(s, listen_of(s)->tunnel_timeout);
-		return;
-	}
-	if (result != RELAY_COMPLETE) {
-		session_close(s, IO_RESET);
-		return;
-	}
-	/* One end has said all it had to say; the other may go on for as long as it likes. */
-	io_send_end(relay->to);
-	if (!s->to_client.active && !s->to_server.active)
-		session_close(s, IO_CLOSE);
-}
-
 /* --- what happened, and whose it is ---------------------------------------------------------------------- */
 
 static void server_sent(struct io_stream *server, int error)
 {
 	struct session *s = server->owner;
 	if (s->state == SESSION_TUNNEL)
-		tunnel_went(s, &s->to_server, relay_sent(&s->to_server, error));
+		session_tunnel_went(s, &s->to_server, relay_sent(&s->to_server, error));
 	else if (s->to_server.active)
 		to_server_went(s, relay_sent(&s->to_server, error));
 	else
@@ -687,7 +685,7 @@ static void server_spliced(struct io_stream *server, ssize_t n, bool target_fail
 	struct session *s = server->owner;
 	enum relay_result result = relay_spliced(&s->to_client, n, target_failed);
 	if (s->state == SESSION_TUNNEL)
-		tunnel_went(s, &s->to_client, result);
+		session_tunnel_went(s, &s->to_client, result);
 	else
 		to_client_went(s, result);
 }
@@ -696,7 +694,7 @@ static void client_sent(struct io_stream *client, int error)
 {
 	struct session *s = session_of(client);
 	if (s->state == SESSION_TUNNEL) {
-		tunnel_went(s, &s->to_client, relay_sent(&s->to_client, error));
+		session_tunnel_went(s, &s->to_client, relay_sent(&s->to_client, error));
 	} else if (s->state == SESSION_RESPONDING) {
 		to_client_went(s, relay_sent(&s->to_client, error));
 	} else if (error < 0) {
@@ -714,7 +712,7 @@ static void client_spliced(struct io_stream *client, ssize_t n, bool target_fail
 	struct session *s = session_of(client);
 	enum relay_result result = relay_spliced(&s->to_server, n, target_failed);
 	if (s->state == SESSION_TUNNEL)
-		tunnel_went(s, &s->to_server, result);
+		session_tunnel_went(s, &s->to_server, result);
 	else
 		to_server_went(s, result);
 }
@@ -766,7 +764,7 @@ static void client_received(struct io_stream *client, struct buffer *buffer, ssi
 			io_receive(client, NULL);
 		return;
 	case SESSION_TUNNEL:
-		tunnel_went(s, &s->to_server, relay_received(&s->to_server, buffer, n));
+		session_tunnel_went(s, &s->to_server, relay_received(&s->to_server, buffer, n));
 		return;
 	case SESSION_LINGERING:
 		if (n > 0)

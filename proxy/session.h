@@ -14,7 +14,8 @@ struct session;
 struct slab;
 struct worker;
 
-void session_slab_init(struct slab *slab, size_t limit);
+/* Both with room for `limit`: one of each for every connection. */
+void session_slabs_init(struct slab *sessions, struct slab *partial_heads, size_t limit);
 
 /* Takes `fd`, a connection from `peer` to a bind of the listener `listen` of `plan`. */
 void session_accept(struct worker *worker, struct plan *plan, uint32_t listen, bool tls, int fd,

@@ -68,6 +68,7 @@ void session_answer(struct session *s, unsigned status, bool close)
 	s->upstream = NULL;
 	relay_done(&s->to_server);
 	buffer_drop(s, &s->response);
+	partial_drop(s);
 	s->keep_alive = s->keep_alive && s->body_done && !close && !s->client_ended;
 	if (s->head == NULL)
 		s->head = buffer_new(s);
@@ -120,6 +121,9 @@ void session_exchange_end(struct session *s, bool reusable)
 	buffer_drop(s, &s->out);
 	buffer_drop(s, &s->head);
 	buffer_drop(s, &s->response);
+	s->to_client.bytes = s->to_server.bytes = 0;
+	/* Over, logged and counted, whatever becomes of the connection. */
+	s->state = SESSION_IDLE;
 	if (!s->keep_alive || (s->client_ended && s->in == NULL)) {
 		/* With bytes of the client unread the kernel would reset, and the client lose what we said. */
 		if (!s->client_ended && (!s->body_done || s->in != NULL))
@@ -128,8 +132,6 @@ void session_exchange_end(struct session *s, bool reusable)
 			session_close(s, IO_CLOSE);
 		return;
 	}
-	s->to_client.bytes = s->to_server.bytes = 0;
-	s->state = SESSION_IDLE;
 	if (s->in != NULL) {
 		session_read_head(s);
 		return;
@@ -228,6 +230,7 @@ void session_close(struct session *s, enum io_close_how how)
 	buffer_drop(s, &s->response);
 	buffer_drop(s, &s->head);
 	buffer_drop(s, &s->log);
+	partial_drop(s);
 	COUNT(counters_of(s)->active, (uint64_t)-1);
 	list_remove(&s->node);
 }

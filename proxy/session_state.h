@@ -1,6 +1,6 @@
 /*
- * session_state.h: what a session is, for the files that make it up: session.c (the journey) and session_end.c (how each of its
- * ways ends). Nobody else includes this.
+ * session_state.h: what a session is, for the files that make it up: session.c (the journey), session_tunnel.c (where it
+ * becomes two directions of bytes) and session_end.c (how each of its ways ends). Nobody else includes this.
  */
 #ifndef HAPAIR_PROXY_SESSION_STATE_H
 #define HAPAIR_PROXY_SESSION_STATE_H
@@ -22,6 +22,12 @@ enum session_state {
 	SESSION_CLOSED,
 };
 
+/* How far a head is parsed: the client's until it is whole, the server's after that. Most come whole and need none. */
+union partial_head {
+	struct http_request request;
+	struct http_response response;
+};
+
 struct session {
 	struct io_stream client; /* first; owner: this */
 	struct worker *worker;
@@ -31,6 +37,7 @@ struct session {
 	uint32_t listen, pool; /* in the plan */
 	struct addr peer;
 	struct buffer *in, *out, *response, *head, *log;
+	union partial_head *partial; /* while a head has come only in part */
 	struct upstream *upstream;
 	struct server *server; /* chosen, counted as active */
 	struct relay to_server, to_client;
@@ -66,6 +73,10 @@ struct session {
 void session_read_head(struct session *s);
 /* session.c: connecting did not come to an end. */
 void session_connect_failed(struct session *s, int error);
+
+/* session_tunnel.c: both directions go on as they are; `head` leaves first to the client, then `from_server` (taken over). */
+void session_tunnel_begin(struct session *s, struct span head, struct buffer *from_server);
+void session_tunnel_went(struct session *s, struct relay *relay, enum relay_result result);
 
 /* session_end.c: status 4xx or 5xx of ours; `close`: the connection ends with it. Where something was said already there is
  * nothing to say: it is reset. */
@@ -116,6 +127,22 @@ static inline void buffer_drop(struct session *s, struct buffer **buffer)
 	if (*buffer != NULL)
 		slab_put(io_buffers(s->worker->loop), *buffer);
 	*buffer = NULL;
+}
+
+/* `parsed`, of n bytes, is what is known of a head that goes on. Without memory for it, it is parsed from its beginning. */
+static inline void partial_keep(struct session *s, const void *parsed, size_t n)
+{
+	if (s->partial == NULL)
+		s->partial = slab_get(&s->worker->partial_heads);
+	if (s->partial != NULL)
+		memcpy(s->partial, parsed, n);
+}
+
+static inline void partial_drop(struct session *s)
+{
+	if (s->partial != NULL)
+		slab_put(&s->worker->partial_heads, s->partial);
+	s->partial = NULL;
 }
 
 /* Takes n bytes of `in`; emptied, it is given back. */

@@ -227,7 +227,7 @@ int worker_start(struct worker *w, unsigned index, struct servers *servers, stru
 	w->loop = io_loop_new(connections_max * 2);
 	if (w->loop == NULL)
 		return -ENOMEM;
-	session_slab_init(&w->sessions, connections_max);
+	session_slabs_init(&w->sessions, &w->partial_heads, connections_max);
 	upstreams_init(&w->upstreams, w->loop, index, connections_max);
 	access_batch_init(&w->access, log);
 	wheel_timer_init(&w->end_timer, on_end_at);

@@ -48,7 +48,7 @@ struct worker {
 	/* the worker's own from here on */
 	struct plan *plan;
 	struct list listeners; /* of struct listener in worker.c */
-	struct slab sessions;
+	struct slab sessions, partial_heads;
 	struct list all; /* sessions */
 	struct upstreams upstreams;
 	bool stopping;

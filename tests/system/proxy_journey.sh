@@ -134,7 +134,21 @@ equal "mode = tcp without a server: reset" $? 3
 
 alive
 
+# --- the log ---
+say 8000 "GET /ok?log=1 HTTP/1.1\r\n${S}\r\nGET /ok?log=2 HTTP/1.1\r\n${S}Connection: close\r\n\r\n" >/dev/null
+say 8000 "GET /ok?log=3 HTTP/1.0\r\n\r\n" >/dev/null
+say 8000 'BAD\r\n\r\n' >/dev/null
+until_true grep -q '"-" 400 ' access.log
+equal "each request is one line, a malformed one too" "$(grep -E 'log=|"-" 400 ' access.log | sed 's/^[^"]*"\([^"]*\)" \([0-9]*\).*/\1 \2/' | sort | tr '\n' ' ')" \
+	"- 400 GET /ok?log=1 HTTP/1.1 200 GET /ok?log=2 HTTP/1.1 200 GET /ok?log=3 HTTP/1.0 404 "
+equal "and nothing else is" "$(grep -c '"-" [1235]' access.log)" 0
+equal "with the time at which it came" "$(grep -vc "/$(date -u +%Y):" access.log)" 0
+
 # --- refused ---
+slow=
+for c in $(printf 'GET /ok HTTP/1.1%s%sConnection: close%s%s' '\r\n' "${S// /}" '\r\n' '\r\n' | sed 's/ /\\x20/g; s/\(\\x..\|\\.\|.\)/\1 /g'); do slow="$slow $c @5"; done
+# shellcheck disable=SC2086
+equal "a head that comes byte by byte" "$(say 8000 $slow | crlf | head -1)" "HTTP/1.1 200 OK"
 equal "no route" "$(code $solo/)" 404
 equal "nobody behind" "$(code $solo/nobody)" 503
 equal "two Hosts" "$(say 8000 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n' | crlf | head -1)" "HTTP/1.1 400 Bad Request"

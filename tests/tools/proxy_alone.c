@@ -4,7 +4,8 @@
 /* rooms: hapair/config/set.c hapair/config/sources.c hapair/config/tree.c hapair/config/value.c hapair/supervisor/generation.c */
 /* rooms: hapair/supervisor/listeners.c hapair/supervisor/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c */
 /* rooms: proxy/engine_libevent.c proxy/framing.c proxy/health.c proxy/http.c proxy/pipes.c proxy/plan.c proxy/proxy.c */
-/* rooms: proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/session_end.c proxy/slab.c */
+/* rooms: proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/session_end.c proxy/session_tunnel.c */
+/* rooms: proxy/slab.c */
 /* rooms: proxy/stream_plain.c proxy/stream_tls.c proxy/tls.c proxy/upstream.c proxy/watch.c proxy/wheel.c proxy/worker.c */
 /*
  * proxy_alone: the role "proxy" as it is, with a stand-in for the other roles, for tests and measurements that need no pair.
