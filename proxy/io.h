@@ -44,7 +44,8 @@ struct io_handler {
 	void (*on_received)(struct io_stream *stream, struct buffer *buffer, ssize_t n);
 	void (*on_sent)(struct io_stream *stream, int error); /* 0: all of it is with the kernel */
 	/* On the source. n > 0: that many bytes are with the target's kernel; n = 0: the source sends no more;
-	 * n < 0: broken, `target_failed` tells whose fault. */
+	 * n < 0: broken, `target_failed` tells whose fault; -EMFILE of the source: there is no pipe to be had, nothing was moved,
+	 * and both can still receive and send. */
 	void (*on_spliced)(struct io_stream *stream, ssize_t n, bool target_failed);
 	void (*on_closed)(struct io_stream *stream);
 };

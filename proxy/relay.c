@@ -6,6 +6,8 @@
  */
 #include "proxy/relay.h"
 
+#include <errno.h>
+
 /* A run of body that is shorter is received: the pipe would cost more than the copy. */
 #define SPLICE_MIN     (32 * 1024)
 #define SPLICE_AT_ONCE (1024 * 1024)
@@ -27,8 +29,8 @@ static void release(struct relay *r)
 static enum relay_result want_more(struct relay *r)
 {
 	uint64_t run = framing_run(&r->framing);
-	bool worth_it =
-		r->bulk && run >= SPLICE_MIN && io_can_splice(r->from, r->to) && !io_is_receiving(r->from);
+	bool worth_it = r->bulk && !r->copied && run >= SPLICE_MIN && io_can_splice(r->from, r->to) &&
+			!io_is_receiving(r->from);
 	if (io_splice_left(r->from) || worth_it) {
 		io_splice(r->from, r->to, run < SPLICE_AT_ONCE ? (size_t)run : SPLICE_AT_ONCE);
 		return RELAY_GOES_ON;
@@ -107,6 +109,10 @@ enum relay_result relay_sent(struct relay *r, int error)
 
 enum relay_result relay_spliced(struct relay *r, ssize_t n, bool target_failed)
 {
+	if (n == -EMFILE && !target_failed) {
+		r->copied = true;
+		return want_more(r);
+	}
 	if (n < 0)
 		return finish(r, target_failed ? RELAY_TARGET_FAILED : RELAY_SOURCE_FAILED, (int)n);
 	if (n == 0)

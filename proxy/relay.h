@@ -33,6 +33,7 @@ struct relay {
 	bool active; /* between relay_begin() and a result other than RELAY_GOES_ON */
 	bool sending;
 	bool bulk;   /* the last receive filled its buffer: more will come */
+	bool copied; /* there was no pipe for a splice: receive and send to the end */
 	bool last;   /* the body ends with what is being sent */
 	bool faulty; /* ... and then it is malformed */
 };
