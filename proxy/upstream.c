@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#define CLOSING_MAX 1024
+
 static void idle_received(struct io_stream *stream, struct buffer *buffer, ssize_t n)
 {
 	/* Closed, or says something that nobody asked for: of no use either way. */
@@ -28,7 +30,9 @@ void upstreams_init(struct upstreams *all, struct io_loop *loop, unsigned worker
 	all->loop = loop;
 	all->worker = worker;
 	list_init(&all->idle);
-	slab_init(&all->slab, sizeof(struct upstream), 256, limit);
+	all->limit = limit;
+	/* One that is closed keeps its place to the end of the turn. */
+	slab_init(&all->slab, sizeof(struct upstream), 256, limit + CLOSING_MAX);
 }
 
 void upstreams_close_idle(struct upstreams *all)
@@ -71,9 +75,13 @@ struct upstream *upstream_take(struct upstreams *all, struct server *server, nan
 struct upstream *upstream_connect(struct upstreams *all, struct server *server,
 				  const struct io_handler *handler, void *owner)
 {
-	struct upstream *u = slab_get(&all->slab);
+	/* The one that has been idle longest gives way to one that is needed now. */
+	if (all->open >= all->limit && !list_empty(&all->idle))
+		upstream_close(list_entry(all->idle.prev, struct upstream, by_worker), IO_CLOSE);
+	struct upstream *u = all->open < all->limit ? slab_get(&all->slab) : NULL;
 	if (u == NULL)
 		return NULL;
+	all->open++;
 	u->all = all;
 	u->server = server;
 	u->reused = false;
@@ -109,6 +117,7 @@ void upstream_close(struct upstream *u, enum io_close_how how)
 	if (u->stream.closed)
 		return;
 	leave_idle(u);
+	u->all->open--;
 	/* Whoever had it is not called any more. */
 	io_hand_over(&u->stream, &idle_handler);
 	io_close(&u->stream, how);

@@ -17,7 +17,8 @@ struct upstreams {
 	struct io_loop *loop;
 	unsigned worker;
 	struct slab slab;
-	struct list idle; /* all of them, whatever the server */
+	size_t open, limit; /* connections that are not closed */
+	struct list idle;   /* all of them, whatever the server; most recently used first */
 };
 
 struct upstream {
@@ -37,7 +38,7 @@ void upstreams_done(struct upstreams *all);
 /* An idle connection to the server that has waited no longer than `max_age`, its receive in flight; NULL: none. */
 struct upstream *upstream_take(struct upstreams *all, struct server *server, nanos max_age,
 			       const struct io_handler *handler, void *owner);
-/* A new one; on_connected tells. NULL: too many. `handler` must have on_closed call upstream_closed(). */
+/* A new one; on_connected tells. Where there are too many, the oldest idle one is closed for it; NULL: none is idle. `handler` must have on_closed call upstream_closed(). */
 struct upstream *upstream_connect(struct upstreams *all, struct server *server,
 				  const struct io_handler *handler, void *owner);
 /* It can serve another request. No send in flight; a receive may be. */
