@@ -2,7 +2,8 @@
  * proxy.c: the main thread of the role: its life, its orders to the workers, what it tells the other roles.
  *
  *   start     log, sandbox, servers and their first checks, workers that do not accept yet
- *   settled   every server was checked once, or one check's time has passed: accept, FITNESS_OK
+ *   settled   every server was checked once; or 100 ms are over and every pool has one that is up; or one check's time has
+ *             passed: accept, FITNESS_OK
  *   reload    a new plan with its sockets to every worker; connections go on
  *   stop      no more accepting, a short while for what is being answered
  */
@@ -25,6 +26,7 @@
 #define SNAPSHOT_SOON  MS(5) /* several changes at a time are one snapshot */
 #define STOP_WITHIN    SECONDS(2)
 #define STOP_POLL      MS(5)
+#define SETTLE_SOON    MS(100) /* then servers that do not answer are waited for only where nobody else is up */
 #define SETTLE_MAX     SECONDS(10)
 #define STUCK_TICKS    20 /* snapshots that a worker may miss before it counts as stuck: 10 s */
 
@@ -52,6 +54,7 @@ struct proxy {
 	unsigned n_workers;
 	unsigned n_started;
 	struct event *tick, *soon, *settle, *stop;
+	nanos begun;
 	bool accepting, stopping, held;
 	bool incomplete; /* a bind of the plan has no socket */
 	uint64_t serial;
@@ -233,20 +236,6 @@ static void accept_now(struct proxy *p)
 	tell_fitness(p, false);
 }
 
-/* The first request should not meet a server that nobody has looked at. */
-static void on_settle(evutil_socket_t fd, short what, void *ctx)
-{
-	accept_now(ctx);
-}
-
-static void on_watch_changed(void *ctx)
-{
-	struct proxy *p = ctx;
-	on_change(p);
-	if (!p->accepting && p->settle != NULL && watch_settled(&p->watch))
-		accept_now(p);
-}
-
 static nanos longest_check(const struct config *config)
 {
 	nanos longest = 0;
@@ -254,6 +243,32 @@ static nanos longest_check(const struct config *config)
 		if (config->pools[i].check.kind != CHECK_NONE && config->pools[i].check.timeout > longest)
 			longest = config->pools[i].check.timeout;
 	return longest < SETTLE_MAX ? longest : SETTLE_MAX;
+}
+
+/* The first request should not meet a server that nobody has looked at; nor should it wait for one that is silent. */
+static bool may_accept(const struct proxy *p)
+{
+	nanos waited = clock_now() - p->begun;
+	return watch_settled(&p->watch) || (waited >= SETTLE_SOON && watch_serves(&p->watch)) ||
+	       waited >= longest_check(p->plan->config);
+}
+
+/* Comes after SETTLE_SOON, and again when the last check must have ended. */
+static void on_settle(evutil_socket_t fd, short what, void *ctx)
+{
+	struct proxy *p = ctx;
+	if (may_accept(p))
+		accept_now(p);
+	else
+		after(p->settle, p->begun + longest_check(p->plan->config) - clock_now() + NS_PER_MS);
+}
+
+static void on_watch_changed(void *ctx)
+{
+	struct proxy *p = ctx;
+	on_change(p);
+	if (!p->accepting && p->settle != NULL && may_accept(p))
+		accept_now(p);
 }
 
 static size_t count_binds(const struct config *config)
@@ -376,10 +391,11 @@ static int start(struct role_runtime *rt)
 		return -ENOMEM;
 	after(p->tick, SNAPSHOT_EVERY);
 	tell_fitness(p, true);
-	if (watch_settled(&p->watch))
+	p->begun = clock_now();
+	if (may_accept(p))
 		accept_now(p);
 	else
-		after(p->settle, longest_check(config));
+		after(p->settle, SETTLE_SOON);
 	send_snapshot(p);
 	return 0;
 }

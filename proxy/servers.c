@@ -38,8 +38,7 @@ struct servers *servers_new(unsigned n_workers)
 
 struct pool *servers_pool(const struct servers *servers, const char *name)
 {
-	list_each(node, &servers->pools)
-	{
+	list_each(node, &servers->pools) {
 		struct pool *pool = list_entry(node, struct pool, node);
 		if (strcmp(pool->name, name) == 0)
 			return pool;
@@ -49,8 +48,7 @@ struct pool *servers_pool(const struct servers *servers, const char *name)
 
 struct server *pool_server(const struct pool *pool, const char *name)
 {
-	list_each(node, &pool->all)
-	{
+	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (server->configured && strcmp(server->name, name) == 0)
 			return server;
@@ -130,8 +128,7 @@ static int server_new(struct servers *servers, struct pool *pool, const struct c
 
 static void sweep(struct pool *pool, nanos now)
 {
-	list_each_safe(node, &pool->all)
-	{
+	list_each_safe(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (server->configured || now - server->removed_at < REMOVED_FOR ||
 		    __atomic_load_n(&server->refs, __ATOMIC_ACQUIRE) != 0 || server_active(server) != 0)
@@ -161,8 +158,7 @@ static bool still_configured(const struct server *server, const struct config_po
 static void pool_remove_others(struct pool *pool, const struct config_pool *configured, nanos now,
 			       const struct servers_change *change)
 {
-	list_each(node, &pool->all)
-	{
+	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (!server->configured || still_configured(server, configured))
 			continue;
@@ -203,8 +199,7 @@ static int pool_apply(struct servers *servers, struct pool *pool, const struct c
 int servers_apply(struct servers *servers, const struct config *config, nanos now,
 		  const struct servers_change *change)
 {
-	list_each(node, &servers->pools)
-	{
+	list_each(node, &servers->pools) {
 		struct pool *pool = list_entry(node, struct pool, node);
 		const struct config_pool *configured = NULL;
 		for (size_t i = 0; i < config->n_pools && configured == NULL; i++)
@@ -229,17 +224,20 @@ int servers_apply(struct servers *servers, const struct config *config, nanos no
 	return 0;
 }
 
-void pool_refresh(struct pool *pool)
+bool pool_serves(const struct pool *pool)
 {
-	enum health_use best = HEALTH_USE_LAST_RESORT;
-	list_each(node, &pool->all)
-	{
+	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (server->configured && health_use(&server->health, &pool->policy) == HEALTH_USE_YES)
-			best = HEALTH_USE_YES;
+			return true;
 	}
-	list_each(node, &pool->all)
-	{
+	return false;
+}
+
+void pool_refresh(struct pool *pool)
+{
+	enum health_use best = pool_serves(pool) ? HEALTH_USE_YES : HEALTH_USE_LAST_RESORT;
+	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		bool usable = server->configured && health_use(&server->health, &pool->policy) == best;
 		__atomic_store_n(&pool->entries[server->index].usable, usable, __ATOMIC_RELAXED);
@@ -248,8 +246,7 @@ void pool_refresh(struct pool *pool)
 
 bool pool_settled(const struct pool *pool)
 {
-	list_each(node, &pool->all)
-	{
+	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (server->configured && server->target != NULL && server->last_check.at == 0 &&
 		    server->health.admin != SERVER_ACTION_MAINT)

@@ -90,6 +90,8 @@ struct server *pool_server(const struct pool *pool, const char *name); /* config
 void pool_refresh(struct pool *pool);
 /* True when every server that is checked has had a result. */
 bool pool_settled(const struct pool *pool);
+/* True when one of them is known to be up, or none is ever checked. */
+bool pool_serves(const struct pool *pool);
 
 /* --- workers ------------------------------------------------------------------------------------------------------ */
 

@@ -59,11 +59,9 @@ static void on_evidence(evutil_socket_t fd, short what, void *ctx)
 	uint64_t count;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
-	list_each(pool_node, &w->servers->pools)
-	{
+	list_each(pool_node, &w->servers->pools) {
 		struct pool *pool = list_entry(pool_node, struct pool, node);
-		list_each(node, &pool->all)
-		{
+		list_each(node, &pool->all) {
 			struct server *server = list_entry(node, struct server, node);
 			uint32_t seen = __atomic_exchange_n(&server->evidence, 0, __ATOMIC_RELAXED);
 			if (!server->configured || seen == 0)
@@ -150,15 +148,24 @@ void watch_set_state(struct watch *w, bool held, uint64_t epoch)
 	w->held = held;
 }
 
-bool watch_settled(const struct watch *w)
+static bool every_pool(const struct watch *w, bool (*holds)(const struct pool *pool))
 {
-	list_each(node, &w->servers->pools)
-	{
+	list_each(node, &w->servers->pools) {
 		const struct pool *pool = list_entry(node, struct pool, node);
-		if (pool->configured && !pool_settled(pool))
+		if (pool->configured && !holds(pool))
 			return false;
 	}
 	return true;
+}
+
+bool watch_settled(const struct watch *w)
+{
+	return every_pool(w, pool_settled);
+}
+
+bool watch_serves(const struct watch *w)
+{
+	return every_pool(w, pool_serves);
 }
 
 int watch_set_server(struct watch *w, const struct msg_server_set *set)
@@ -200,11 +207,9 @@ static void describe(const struct server *server, struct msg_server *m)
 uint32_t watch_send_servers(const struct watch *w, uint64_t serial)
 {
 	uint32_t n = 0;
-	list_each(pool_node, &w->servers->pools)
-	{
+	list_each(pool_node, &w->servers->pools) {
 		struct pool *pool = list_entry(pool_node, struct pool, node);
-		list_each(node, &pool->all)
-		{
+		list_each(node, &pool->all) {
 			struct server *server = list_entry(node, struct server, node);
 			if (!server->configured)
 				continue;

@@ -31,6 +31,8 @@ void watch_set_state(struct watch *watch, bool held, uint64_t epoch);
 
 /* Every server that is checked has been checked once. */
 bool watch_settled(const struct watch *watch);
+/* Every pool has a server that is known to be up, whatever the others turn out to be. */
+bool watch_serves(const struct watch *watch);
 
 /* The operator's word. 0, or -ENOENT: no such server. */
 int watch_set_server(struct watch *watch, const struct msg_server_set *set);
