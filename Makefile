@@ -26,7 +26,7 @@ BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
 endif
 
 PACKAGES := libevent_core libevent_extra libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
-ifneq ($(filter-out clean deps demo check bench chaos help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean deps demo check bench,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 ifeq ($(PKG_LIBS),)

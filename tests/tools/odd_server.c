@@ -74,7 +74,7 @@ static void put(struct connection *c, const char *p, size_t n)
 	}
 }
 
-static void say(struct connection *c, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct connection *c, const char *format, ...)
 {
 	char *text;
 	va_list args;
