@@ -382,10 +382,9 @@ lab_return() {
 }
 
 lab_wipe() {
+	lab_in "$1" ip addr flush to "$LAB_VIP" 2>/dev/null
+	lab_in "$1" ip -6 addr flush to "$LAB_VIP6" 2>/dev/null
 	lab_in "$1" nft flush ruleset
-	ip -n "$LAB_PREFIX-$1" addr del "$LAB_VIP/24" dev eth0 2>/dev/null
-	ip -n "$LAB_PREFIX-$1" addr del "$LAB_VIP6/64" dev eth0 2>/dev/null
-	return 0
 }
 
 # lab_cut FROM TO: the switch drops what goes from one port to another, on both networks. lab_heal: undoes all cuts.
