@@ -11,7 +11,7 @@
 struct election_standing heart_mine(const struct heart *h)
 {
 	return (struct election_standing){
-		.usable = h->usable && !h->stopping,
+		.usable = h->usable && h->refused_until == 0 && !h->stopping,
 		.fitness = h->fitness,
 		.priority = h->settings.priority,
 		.node = h->settings.node,
@@ -125,7 +125,8 @@ void act_send(struct heart *h, unsigned link, uint16_t flags, nanos now, struct 
 	m->link = (uint8_t)link;
 	m->flags = flags;
 	m->state = h->state;
-	m->fitness = h->fitness;
+	/* A fault says itself that nothing can be given to this node; a starting node has to say it so. */
+	m->fitness = h->state == NODE_STARTING && !h->usable ? FITNESS_DEAD : h->fitness;
 	for (size_t i = 0; i < h->settings.n_links; i++)
 		m->heard_links |= (uint8_t)(h->detect.links[i].up << i);
 	m->node = h->settings.node;

@@ -22,6 +22,8 @@
 #define STRANGER_BUDGET_WAITS 20
 #define SPLIT_INTERVALS       2 /* the winner of a split keeps its fence so long without a grant */
 #define BURST_MIN             MS(2)
+#define HOLD_DOWN_MAX         SECONDS(60)
+#define HOLD_DOWN_FORGET      SECONDS(10) /* a claim that lasted so long was a good one */
 
 /* D - m - I - s, with the D that the peer waits when that is shorter, so that silence is believed before its grant ends. */
 static nanos silence_threshold(const struct heart *h)
@@ -293,7 +295,8 @@ static void consider_as_waiter(struct heart *h, nanos now, struct heart_actions 
 	if (alive && heart_peer_holds(h)) {
 		stop_asking(h);
 		h->release_until = 0;
-		apply(h, ELECTION_PEER_HOLDS, 0, NULL, now, out);
+		if (h->state != NODE_STARTING || h->usable) /* else end_start() says what it becomes */
+			apply(h, ELECTION_PEER_HOLDS, 0, NULL, now, out);
 		return;
 	}
 	if (!heart_can_serve(h)) {
@@ -416,15 +419,28 @@ static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 	return sooner(end, at + h->terms.dead - h->terms.margin) - h->settings.linger;
 }
 
+/*
+ * An echo names the newest that was heard on any link, which is mostly what was sent on the last one. What went out on another link
+ * than it came back on took half of either's round trip, as far as links are as fast in both directions.
+ */
 static void measure(struct heart *h, unsigned link, const struct wire_message *m, nanos at)
 {
 	const struct lease_sending *echoed;
+	nanos trip, other;
 
 	if (m->echo_boot != h->boot)
 		return;
 	echoed = lease_sent_find(&h->sent, m->echo_sequence);
-	if (echoed && echoed->link == link)
-		detect_round_trip(&h->detect, link, at - echoed->at - m->echo_ago);
+	if (!echoed || echoed->link >= h->settings.n_links)
+		return;
+	trip = at - echoed->at - m->echo_ago;
+	if (echoed->link == link) {
+		detect_round_trip(&h->detect, link, trip);
+		return;
+	}
+	other = h->detect.links[echoed->link].rtt;
+	if (other != 0 && 2 * trip > other)
+		detect_round_trip(&h->detect, link, 2 * trip - other);
 }
 
 static void hear(struct heart *h, unsigned link, const struct wire_message *m, enum detect_verdict verdict,
@@ -510,6 +526,8 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 		if (l->up && now - l->heard >= wait) {
 			l->up = l->heard_there = false;
 			l->rtt = l->jitter = 0;
+			if (h->detect.gone) /* it said that it would */
+				continue;
 			act_note(h, HEART_LINK_DOWN, "no heartbeat came for dead_after intervals", out);
 			out->list[out->n - 1].link = i;
 		}
@@ -600,7 +618,30 @@ static nanos next_due(const struct heart *h, nanos now)
 	}
 	if (h->stopping)
 		due = sooner(due, sooner(h->stop_by, h->next_burst));
+	if (h->refused_until)
+		due = sooner(due, h->refused_until);
 	return later(due, now);
+}
+
+/* A starting node waits: for a carrier that is not there yet, and for a peer that it may claim beside. */
+static void end_start(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (h->state != NODE_STARTING || h->asks || now < h->start_end)
+		return;
+	if (h->usable)
+		apply(h, ELECTION_WAITED, 0, NULL, now, out);
+	else
+		apply(h, ELECTION_BROKEN, 0, h->unusable_why, now, out);
+}
+
+static void end_hold_down(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (h->refused_until == 0 || now < h->refused_until)
+		return;
+	h->refused_until = 0;
+	h->dirty = true;
+	if (h->usable)
+		apply(h, ELECTION_MENDED, 0, "what the kernel refused is tried again", now, out);
 }
 
 void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
@@ -616,9 +657,9 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 	if (h->state == NODE_ACTIVE)
 		keep_lease(h, now, out);
 	h->grace = 0;
+	end_hold_down(h, now, out);
 	consider(h, now, out);
-	if (h->state == NODE_STARTING && now >= h->start_end && !h->asks)
-		apply(h, ELECTION_WAITED, 0, NULL, now, out);
+	end_start(h, now, out);
 	if (!h->stopped) {
 		send_due(h, now, out);
 		reply(h, before, now, out);
@@ -646,6 +687,18 @@ void heart_fence_failed(struct heart *h, nanos now, const char *text, struct hea
 		apply(h, ELECTION_OVERRUN, 0, text, now, out);
 }
 
+void heart_fence_refused(struct heart *h, nanos now, const char *text, struct heart_actions *out)
+{
+	if (h->state != NODE_ACTIVE)
+		return;
+	if (h->hold_down == 0 || now - h->since >= later(h->hold_down, HOLD_DOWN_FORGET))
+		h->hold_down = h->terms.dead;
+	else
+		h->hold_down = sooner(2 * h->hold_down, HOLD_DOWN_MAX);
+	h->refused_until = now + h->hold_down;
+	apply(h, ELECTION_BROKEN, 0, text, now, out);
+}
+
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out)
 {
 	unsigned before = out->n;
@@ -666,8 +719,12 @@ void heart_usable(struct heart *h, bool usable, const char *text, nanos now, str
 	if (usable == h->usable)
 		return;
 	h->usable = usable;
+	h->unusable_why = usable ? NULL : text;
 	h->dirty = true;
-	apply(h, usable ? ELECTION_MENDED : ELECTION_BROKEN, 0, usable ? NULL : text, now, out);
+	if (!usable && (h->state != NODE_STARTING || now >= h->start_end))
+		apply(h, ELECTION_BROKEN, 0, text, now, out);
+	else if (usable && h->refused_until == 0)
+		apply(h, ELECTION_MENDED, 0, NULL, now, out);
 	consider(h, now, out);
 }
 

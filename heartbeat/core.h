@@ -35,11 +35,17 @@ nanos heart_due(const struct heart *h);
 
 /* A FENCE or CLAIM was done at `done`; `computed` is the action's. */
 void heart_fence_done(struct heart *h, nanos computed, nanos done, struct heart_actions *out);
-/* The kernel refused it. `text`: static, why. */
+/* It came too late: the element had lapsed, or too little was left. `text`: static, why. */
 void heart_fence_failed(struct heart *h, nanos now, const char *text, struct heart_actions *out);
+/*
+ * The kernel refuses it, and is likely to do so again: a fault for a hold-down of D, doubled with each refusal up to a minute;
+ * meanwhile the peer may hold. A claim that lasted 10 s, and longer than the hold-down before it, ends the doubling.
+ */
+void heart_fence_refused(struct heart *h, nanos now, const char *text, struct heart_actions *out);
 
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out);
-/* False: an interface of a VIP is gone or has no carrier; `text`: static, what is wrong. */
+/* False: an interface of a VIP is gone or has no carrier; `text`: static, what is wrong. A starting node says so at the end of
+ * start_wait only. */
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out);
 void heart_connections(struct heart *h, uint32_t live);
 void heart_drained(struct heart *h, nanos now, struct heart_actions *out);

@@ -103,7 +103,7 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_OUTRANKED] = STAY("a starting node has nothing to hand over"),
 				[ELECTION_SWITCHOVER] = REFUSE("this node does not hold the VIP"),
 				[ELECTION_BROKEN] = MOVE(FAULT, "this node cannot hold the VIP"),
-				[ELECTION_MENDED] = STAY("nothing was broken"),
+				[ELECTION_MENDED] = STAY("a starting node had not said that it was broken"),
 				[ELECTION_DRAINED] = STAY("a starting node has no connections"),
 				[ELECTION_STOP] = MOVE(PASSIVE, "the daemon stops"),
 			},

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct election_standing {
-	bool usable;     /* the interfaces of the VIPs are there, the node is not stopping */
+	bool usable;     /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
 	uint8_t fitness; /* enum fitness_class */
 	uint32_t priority;
 	uint64_t node;
@@ -49,12 +49,12 @@ enum election_event {
 	ELECTION_SPLIT_LOST,  /* both hold; the other keeps */
 	ELECTION_SPLIT_ENDED, /* the other has let go */
 	ELECTION_LAPSED,      /* the own fence ran out */
-	ELECTION_OVERRUN,     /* a renewal took longer than the margin allows, or was refused */
+	ELECTION_OVERRUN,     /* a renewal took longer than the margin allows, or came too late */
 	ELECTION_PEER_FITTER, /* the peer is alive and of a higher class */
 	ELECTION_OUTRANKED,   /* preempt: the peer is as fit and of a higher priority */
 	ELECTION_SWITCHOVER,  /* the operator's order, and the peer can take it */
-	ELECTION_BROKEN,      /* this node cannot hold the VIP: an interface is gone */
-	ELECTION_MENDED,      /* it can again */
+	ELECTION_BROKEN,      /* this node cannot hold the VIP: an interface is gone, the kernel refused it */
+	ELECTION_MENDED,      /* it can again, or may try again */
 	ELECTION_DRAINED,     /* the connections of a given-away VIP have ended */
 	ELECTION_STOP,        /* the daemon stops */
 	ELECTION_EVENT_COUNT

@@ -3,17 +3,18 @@
  */
 #include "heartbeat/epoch_file.h"
 
+#include "hapair/base/thread.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #define NAME         "epoch"
@@ -97,11 +98,14 @@ static void write_what_is_wanted(struct epoch_file *file)
 		atomic_compare_exchange_strong(&file->error, &none, error);
 }
 
+/* What it opens and closes is its own; file->directory and file->wake_fd are copies of the role's. */
 static void *thread_main(void *arg)
 {
 	struct epoch_file *file = arg;
+	int fds[2] = {MIN(file->directory, file->wake_fd), MAX(file->directory, file->wake_fd)};
 	uint64_t count;
 
+	thread_keep_only(fds, 2);
 	do {
 		write_what_is_wanted(file);
 		while (read(file->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
@@ -138,19 +142,10 @@ int epoch_file_open(const char *state_dir, struct epoch_file **ret, uint64_t *re
 
 int epoch_file_start(struct epoch_file *file)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int error;
+	int error = thread_start(&file->thread, THREAD_STACK, thread_main, file);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's business */
-	error = pthread_create(&file->thread, &attributes, thread_main, file);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
 	file->running = error == 0;
-	return -error;
+	return error;
 }
 
 static void wake(struct epoch_file *file)

@@ -104,7 +104,10 @@ struct heart {
 	/* the own node */
 	uint8_t fitness; /* enum fitness_class */
 	bool usable, stopping, stopped, switching;
-	uint64_t bye_from; /* first sequence that said goodbye */
+	const char *unusable_why; /* static; NULL not known */
+	nanos refused_until;      /* the kernel refused the VIP: a fault until then; 0 no */
+	nanos hold_down;          /* the last such fault lasted so long */
+	uint64_t bye_from;        /* first sequence that said goodbye */
 	nanos stop_by, switch_by;
 	uint32_t connections;
 

@@ -70,36 +70,41 @@ static struct heartbeat *self(struct role_runtime *rt)
 
 /* --- what the heart wants done --- */
 
-static void perform(struct heartbeat *hb, const struct heart_actions *actions);
-
-static const char *refusal_text(int error)
+/* What a crash must not forget. */
+static void keep(struct heartbeat *hb)
 {
-	switch (error) {
-	case -ENOENT:
-		return "the fence had lapsed";
-	case -ERANGE:
-		return "too little was left of the lease";
-	case -ENODEV:
-		return "the interface of a VIP is gone";
-	default:
-		return "the kernel refused the fence or the address";
-	}
+	struct memory_record record;
+
+	if (!hb->memory || !heart_dirty(&hb->heart))
+		return;
+	heart_save(&hb->heart, clock_now(), &record);
+	memory_save(hb->memory, &record);
 }
 
 /* A FENCE or CLAIM was carried out; the clock is read again, because doing it may have taken long. */
-static void fence_was_set(struct heartbeat *hb, const struct heart_action *action, int error)
+static void fence_was_set(struct heartbeat *hb, const struct heart_action *action, int error,
+			  struct heart_actions *more)
 {
-	struct heart_actions more;
 	nanos now = clock_now();
 
-	more.n = 0;
-	if (error) {
+	if (error)
 		log_warning("%s: %s", action->kind == HEART_CLAIM ? "claim" : "renewal", strerror(-error));
-		heart_fence_failed(&hb->heart, now, refusal_text(error), &more);
-	} else {
-		heart_fence_done(&hb->heart, action->computed, now, &more);
+	switch (error) {
+	case 0:
+		heart_fence_done(&hb->heart, action->computed, now, more);
+		break;
+	case -ENOENT:
+		heart_fence_failed(&hb->heart, now, "the fence had lapsed", more);
+		break;
+	case -ERANGE:
+		heart_fence_failed(&hb->heart, now, "too little was left of the lease", more);
+		break;
+	case -ENODEV:
+		heart_fence_refused(&hb->heart, now, "the interface of a VIP is gone", more);
+		break;
+	default:
+		heart_fence_refused(&hb->heart, now, "the kernel refused the fence or the address", more);
 	}
-	perform(hb, &more);
 }
 
 static void send_heartbeat(struct heartbeat *hb, const struct heart_action *action)
@@ -133,20 +138,21 @@ static void stopped(struct heartbeat *hb)
 	role_exit(hb->rt, EXIT_SUCCESS);
 }
 
-static void perform_one(struct heartbeat *hb, const struct heart_action *action)
+static void perform_one(struct heartbeat *hb, const struct heart_action *action, struct heart_actions *more)
 {
 	switch (action->kind) {
 	case HEART_SEND:
 		send_heartbeat(hb, action);
 		break;
 	case HEART_FENCE:
-		fence_was_set(hb, action, vip_extend(hb->vips, action->until));
+		fence_was_set(hb, action, vip_extend(hb->vips, action->until), more);
 		break;
 	case HEART_CLAIM:
-		fence_was_set(hb, action, vip_claim(hb->vips, action->until));
+		fence_was_set(hb, action, vip_claim(hb->vips, action->until), more);
 		break;
 	case HEART_CLOSE:
 		vip_close(hb->vips);
+		keep(hb); /* before the peer is told: without nft, the next life would open it again */
 		break;
 	case HEART_RELEASE:
 		vip_release(hb->vips);
@@ -160,8 +166,8 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action)
 		break;
 	case HEART_TRANSITION:
 		report_transition(hb->rt, &hb->heart, action);
-		if (action->to == NODE_PASSIVE) /* so that the peer's answer is known later, and is no news */
-			vip_probe(hb->vips, clock_now());
+		if (action->to == NODE_PASSIVE)
+			vip_meet(hb->vips);
 		break;
 	case HEART_NOTE:
 		report_note(hb->rt, &hb->heart, action);
@@ -175,10 +181,24 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action)
 	}
 }
 
+/* What stands on a fence that was just refused; what has happened is told all the same, in its order. */
+static bool is_void(const struct heart_action *action)
+{
+	return action->kind == HEART_SEND || action->kind == HEART_FENCE || action->kind == HEART_CLAIM ||
+	       action->kind == HEART_ANNOUNCE;
+}
+
 static void perform(struct heartbeat *hb, const struct heart_actions *actions)
 {
-	for (unsigned i = 0; i < actions->n; i++)
-		perform_one(hb, &actions->list[i]);
+	struct heart_actions more;
+
+	more.n = 0;
+	for (unsigned i = 0; i < actions->n; i++) {
+		if (more.n == 0 || !is_void(&actions->list[i]))
+			perform_one(hb, &actions->list[i], &more);
+	}
+	if (more.n)
+		perform(hb, &more);
 }
 
 /* --- a turn --- */
@@ -252,12 +272,7 @@ static void end_of_turn(struct heartbeat *hb)
 	int error;
 
 	tell_usable(hb, clock_now());
-	if (hb->memory && heart_dirty(&hb->heart)) {
-		struct memory_record record;
-
-		heart_save(&hb->heart, clock_now(), &record);
-		memory_save(hb->memory, &record);
-	}
+	keep(hb);
 	error = hb->epochs ? epoch_file_error(hb->epochs) : 0;
 	if (error)
 		log_warning("the epoch is not on disk: %s", strerror(-error));
@@ -528,10 +543,10 @@ static int start(struct role_runtime *rt)
 	add_events(hb);
 	/* A lease that goes on is renewed before anything else is taken care of. */
 	perform(hb, &actions);
-	vip_probe(hb->vips, clock_now()); /* does nothing while it holds; else it learns who does */
+	vip_probe(hb->vips, clock_now()); /* does nothing while it holds */
 	hb->usable = vip_usable(hb->vips, &why);
 	hb->usable_why = why;
-	hb->usable_changed = !hb->usable;
+	hb->usable_changed = true; /* an earlier life may have known otherwise */
 	turn(hb);
 
 	lock_memory();

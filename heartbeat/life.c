@@ -59,6 +59,8 @@ static void recall(struct heart *h, const struct memory_record *r)
 	h->start_end = r->start_end;
 	h->retry_after = r->retry_after;
 	h->fit_since = r->fit_since;
+	h->refused_until = r->refused_until;
+	h->hold_down = r->hold_down;
 	h->peer_lost = r->peer_lost;
 	h->sent.echoed = r->echoed;
 	h->detect = r->detect;
@@ -150,6 +152,8 @@ void heart_save(struct heart *h, nanos now, struct memory_record *ret)
 	ret->start_end = h->start_end;
 	ret->retry_after = h->retry_after;
 	ret->fit_since = h->fit_since;
+	ret->refused_until = h->refused_until;
+	ret->hold_down = h->hold_down;
 	ret->echoed = h->sent.echoed;
 	ret->detect = h->detect;
 	ret->peer = h->peer;

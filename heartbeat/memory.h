@@ -12,7 +12,7 @@
 
 #include "heartbeat/detect.h"
 
-#define MEMORY_MAGIC  UINT64_C(0x6861706169726d31) /* "hapairm1"; another layout takes another number */
+#define MEMORY_MAGIC  UINT64_C(0x6861706169726d32) /* "hapairm2"; another layout takes another number */
 #define MEMORY_REASON 96
 /* Sequences that a role may use between two saves; a restarted one begins beyond them. */
 #define MEMORY_SEQUENCES 4096
@@ -27,7 +27,7 @@ struct memory_record {
 	nanos saved;     /* when */
 	nanos since;     /* of state */
 	nanos fence_end; /* 0: closed */
-	nanos granted, not_before, promised, start_end, retry_after, fit_since;
+	nanos granted, not_before, promised, start_end, retry_after, fit_since, refused_until, hold_down;
 	struct lease_sending echoed;
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */

@@ -8,6 +8,8 @@
  */
 #include "vip/address.h"
 
+#include "hapair/base/thread.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/if_addr.h>
@@ -17,11 +19,10 @@
 #include <netlink/route/addr.h>
 #include <netlink/socket.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #define LIFETIME_S   1 /* the kernel counts whole seconds */
@@ -207,8 +208,11 @@ static int thread_turn(struct address_book *book)
 static void *thread_main(void *arg)
 {
 	struct address_book *book = arg;
+	int netlink = nl_socket_get_fd(book->thread_socket);
+	int fds[2] = {MIN(netlink, book->wake_fd), MAX(netlink, book->wake_fd)};
 	struct pollfd wait = {.fd = book->wake_fd, .events = POLLIN};
 
+	thread_keep_only(fds, 2);
 	while (!atomic_load(&book->stop)) {
 		int timeout = atomic_load(&book->wanted) ? (int)(RENEW_EVERY / NS_PER_MS) : -1;
 		uint64_t count;
@@ -278,19 +282,10 @@ int address_book_new(struct address_book **ret)
 
 int address_book_start(struct address_book *book)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int error;
+	int error = thread_start(&book->thread, THREAD_STACK, thread_main, book);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's business */
-	error = pthread_create(&book->thread, &attributes, thread_main, book);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
 	book->running = error == 0;
-	return -error;
+	return error;
 }
 
 void address_book_free(struct address_book *book)
@@ -402,6 +397,16 @@ int address_claim(struct address_book *book, nanos until)
 	pthread_mutex_unlock(&book->lock);
 	wake(book);
 	return error;
+}
+
+bool address_any(struct address_book *book)
+{
+	bool any;
+
+	pthread_mutex_lock(&book->lock);
+	any = any_present(book);
+	pthread_mutex_unlock(&book->lock);
+	return any;
 }
 
 void address_keep(struct address_book *book, nanos until)

@@ -59,6 +59,9 @@ int address_book_set(struct address_book *book, const struct address *addresses,
  */
 int address_claim(struct address_book *book, nanos until);
 
+/* Is one of them on its interface, as far as is known? */
+bool address_any(struct address_book *book);
+
 /* They may be renewed until then. Costs nothing. */
 void address_keep(struct address_book *book, nanos until);
 

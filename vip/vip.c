@@ -24,6 +24,7 @@
 
 #define FRAMES_PER_TURN 64 /* of one socket: a flood of ARP must not hold up heartbeats */
 #define PROBE_WINDOW    SECONDS(3)
+#define PARTING         SECONDS(1) /* for what the former holder had said and was still under way */
 
 struct one {
 	struct vip_wish wish; /* interface filled in; "" when no interface has the subnet */
@@ -46,9 +47,10 @@ struct vips {
 	struct fence_plan plan; /* in force */
 
 	bool held;
-	nanos until; /* of the fence, while held */
+	nanos until;   /* of the fence, while held */
+	nanos claimed; /* when, while held */
 	struct announce_schedule schedule;
-	nanos probed; /* the first probe of the newest wait; 0 none */
+	nanos probed; /* the first probe of the newest wait; 0: the peer is to be met, or nothing was asked */
 	nanos last_probe;
 	bool set;     /* vip_set() was called */
 	bool changed; /* interfaces or addresses are not what they were: look again at the end of vip_read() */
@@ -503,15 +505,10 @@ void vip_announce(struct vips *vips, nanos now)
 		announce_start(&vips->schedule, now);
 }
 
-void vip_probe(struct vips *vips, nanos now)
+static void probe_once(struct vips *vips)
 {
 	uint8_t frame[ANNOUNCE_FRAME_MAX];
 
-	if (vips->held)
-		return;
-	if (!vips->probed || now - vips->last_probe > PROBE_WINDOW)
-		vips->probed = now;
-	vips->last_probe = now;
 	for (size_t i = 0; i < vips->n; i++) {
 		const struct one *one = &vips->ones[i];
 		struct packet *packet = packet_for(vips, one);
@@ -520,6 +517,26 @@ void vip_probe(struct vips *vips, nanos now)
 			packet_send(packet, frame,
 				    announce_probe(vips->ports[one->port].link.mac, &one->wish.ip, frame));
 	}
+}
+
+void vip_probe(struct vips *vips, nanos now)
+{
+	if (vips->held)
+		return;
+	if (!vips->probed || now - vips->last_probe > PROBE_WINDOW)
+		vips->probed = now;
+	vips->last_probe = now;
+	probe_once(vips);
+}
+
+void vip_meet(struct vips *vips)
+{
+	if (vips->held)
+		return;
+	vips->probed = 0;
+	for (size_t i = 0; i < vips->n; i++)
+		vips->ones[i].conflict.last_report = 0;
+	probe_once(vips);
 }
 
 nanos vip_due(const struct vips *vips)
@@ -587,6 +604,8 @@ static void report_answers(struct vips *vips)
 {
 	char ip[IP_TEXT_MAX], mac[18], text[96];
 
+	if (vips->claimed - vips->last_probe > PROBE_WINDOW)
+		return;
 	for (size_t i = 0; i < vips->n; i++) {
 		struct conflict *conflict = &vips->ones[i].conflict;
 
@@ -603,12 +622,14 @@ int vip_claim(struct vips *vips, nanos until)
 {
 	int error, address_error;
 
-	watch_read(vips->watch); /* what was removed before is not a removal of what follows */
+	/* What was removed, and said by the former holder, before: it is not about what follows. */
+	vip_read(vips, clock_now());
 	vips->held = true;
 	vips->until = until;
+	vips->claimed = clock_now();
 	address_error = address_claim(vips->book, until);
 	error = open_fence(vips);
-	if (!error && !vips->fence && address_error)
+	if (!error && address_error && (!vips->fence || !address_any(vips->book)))
 		error = address_error;
 	if (error) {
 		vip_close(vips);
@@ -705,6 +726,10 @@ static void heard_holder(struct vips *vips, struct one *one, const uint8_t *mac,
 	}
 	if (advice.defend)
 		announce_once(vips, one);
+	if (known && now - vips->claimed < PARTING) {
+		conflict->last_report = 0; /* who goes on is told then */
+		return;
+	}
 	if (advice.report)
 		tell(vips, VIP_FOREIGN_HOLDER, ip_format(&one->wish.ip, ip), mac_text(mac, text));
 }

@@ -90,8 +90,11 @@ void vip_leave_nothing(struct vips *vips);
 /* Announces again from the beginning of the schedule, if held. */
 void vip_announce(struct vips *vips, nanos now);
 
-/* Asks whether anybody holds a VIP, if this node does not; answers are judged at the next claim. */
+/* Nobody should hold a VIP now, nor does this node: asks whether somebody does. Answers are told at a claim within seconds. */
 void vip_probe(struct vips *vips, nanos now);
+
+/* The peer holds them, or is about to: asks, so that it is known by its MAC and is no news later. */
+void vip_meet(struct vips *vips);
 
 bool vip_fenced(const struct vips *vips);
 bool vip_held(const struct vips *vips);

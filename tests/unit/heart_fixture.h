@@ -18,7 +18,8 @@ struct stage_node {
 	bool runs;
 	nanos fence_until;
 	bool address;
-	unsigned claims, announces, transitions;
+	bool refuses; /* its kernel */
+	unsigned claims, announces, transitions, links_down;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
 	int switched; /* error of HEART_SWITCHED; 1 none yet */
@@ -44,34 +45,41 @@ static inline bool stage_holds(const struct stage *s, unsigned i)
 	return s->nodes[i].address && s->nodes[i].fence_until > s->now;
 }
 
-static inline void stage_perform(struct stage *s, unsigned i, struct heart_actions *out);
-
-static inline void stage_fence(struct stage *s, unsigned i, const struct heart_action *a)
+static inline void stage_fence(struct stage *s, unsigned i, const struct heart_action *a,
+			       struct heart_actions *more)
 {
-	static struct heart_actions more;
 	struct stage_node *n = &s->nodes[i];
 
-	more.n = 0;
-	if (a->kind == HEART_FENCE && n->fence_until <= s->now) {
-		heart_fence_failed(&n->heart, s->now, "lapsed", &more);
+	if (n->refuses) {
+		n->fence_until = 0;
+		n->address = false;
+		heart_fence_refused(&n->heart, s->now, "refused", more);
+	} else if (a->kind == HEART_FENCE && n->fence_until <= s->now) {
+		heart_fence_failed(&n->heart, s->now, "lapsed", more);
 	} else {
 		n->fence_until = a->until;
-		heart_fence_done(&n->heart, a->computed, s->now + (i == 0 ? s->hiccup : 0), &more);
+		heart_fence_done(&n->heart, a->computed, s->now + (i == 0 ? s->hiccup : 0), more);
 	}
-	if (more.n) {
-		struct heart_actions copy = more;
+}
 
-		stage_perform(s, i, &copy);
-	}
+/* As in heartbeat.c. */
+static inline bool stage_is_void(const struct heart_action *a)
+{
+	return a->kind == HEART_SEND || a->kind == HEART_FENCE || a->kind == HEART_CLAIM ||
+	       a->kind == HEART_ANNOUNCE;
 }
 
 static inline void stage_perform(struct stage *s, unsigned i, struct heart_actions *out)
 {
 	struct stage_node *n = &s->nodes[i];
+	struct heart_actions more;
 
+	more.n = 0;
 	for (unsigned k = 0; k < out->n; k++) {
 		const struct heart_action *a = &out->list[k];
 
+		if (more.n && stage_is_void(a))
+			continue;
 		switch (a->kind) {
 		case HEART_SEND:
 			if ((a->message.flags & WIRE_RELEASED) && !n->released_told_at)
@@ -85,10 +93,10 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			n->address = true;
 			n->claims++;
 			n->claimed_at = s->now;
-			stage_fence(s, i, a);
+			stage_fence(s, i, a, &more);
 			break;
 		case HEART_FENCE:
-			stage_fence(s, i, a);
+			stage_fence(s, i, a, &more);
 			break;
 		case HEART_CLOSE:
 			n->fence_until = 0;
@@ -115,10 +123,13 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			n->runs = false;
 			break;
 		case HEART_NOTE:
+			n->links_down += a->subject == HEART_LINK_DOWN;
 			break;
 		}
 	}
 	out->n = 0;
+	if (more.n)
+		stage_perform(s, i, &more);
 }
 
 static inline struct heart_settings stage_settings(unsigned i)

@@ -331,6 +331,144 @@ static void a_lost_interface_is_a_fault_and_hands_over(void **state)
 	assert_true(stage_holds(&s, 0));
 }
 
+static void what_the_kernel_refuses_is_left_to_the_peer(void **state)
+{
+	(void)state;
+	s.nodes[0].refuses = true; /* from the next renewal on */
+	stage_run(&s, INTERVAL + MS(1));
+	assert_true(stage_holds(&s, 1));
+	assert_string_equal(s.nodes[0].last_why, "refused");
+	stage_run(&s, SECONDS(20));
+	assert_int_equal(s.nodes[0].claims, 1);
+	assert_int_equal(s.nodes[1].claims, 1);
+	assert_int_equal(s.nodes[0].heart.state, NODE_PASSIVE); /* it may try again when it is its turn */
+	assert_false(s.overlapped);
+}
+
+static void a_refused_claim_is_tried_less_and_less_often(void **state)
+{
+	nanos hold_down = DEAD;
+	unsigned claims;
+
+	(void)state;
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	s.nodes[0].refuses = true;
+	stage_run(&s, INTERVAL + MS(1));
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(s.nodes[0].heart.state, NODE_FAULT);
+		assert_int_equal(s.nodes[0].heart.hold_down, hold_down);
+		claims = s.nodes[0].claims;
+		stage_run(&s, s.nodes[0].heart.refused_until - s.now - STEP);
+		assert_int_equal(s.nodes[0].claims, claims);
+		stage_run(&s, DEAD); /* a node in fault says all the time that it claims nothing for D */
+		assert_int_equal(s.nodes[0].claims, claims + 1);
+		hold_down = 2 * hold_down < SECONDS(60) ? 2 * hold_down : SECONDS(60);
+	}
+	/* It ends with a claim that lasts. */
+	s.nodes[0].refuses = false;
+	stage_run(&s, SECONDS(130));
+	assert_true(stage_holds(&s, 0));
+	s.nodes[0].refuses = true;
+	stage_run(&s, DEAD);
+	assert_int_equal(s.nodes[0].heart.state, NODE_FAULT);
+	assert_int_equal(s.nodes[0].heart.hold_down, DEAD);
+}
+
+static void an_interface_that_comes_back_does_not_end_a_hold_down(void **state)
+{
+	(void)state;
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	s.nodes[0].refuses = true;
+	stage_run(&s, INTERVAL + MS(1));
+	heart_usable(&s.nodes[0].heart, false, "eth0 is gone", s.now, &out);
+	heart_usable(&s.nodes[0].heart, true, NULL, s.now, &out);
+	stage_perform(&s, 0, &out);
+	assert_int_equal(s.nodes[0].heart.state, NODE_FAULT);
+	s.nodes[0].refuses = false;
+	stage_run(&s, 2 * DEAD + MS(1));
+	assert_true(stage_holds(&s, 0));
+}
+
+static void boot_without_a_carrier(unsigned i)
+{
+	stage_boot(&s, i);
+	out.n = 0;
+	heart_usable(&s.nodes[i].heart, false, "eth0 has no carrier", s.now, &out);
+	stage_perform(&s, i, &out);
+}
+
+static void a_starting_node_waits_for_its_carrier(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.now = SECONDS(500);
+	boot_without_a_carrier(0);
+	stage_boot(&s, 1);
+	stage_run(&s, MS(60));
+	assert_int_equal(s.nodes[0].heart.state, NODE_STARTING);
+	assert_false(stage_holds(&s, 1)); /* the one with the higher priority may still come */
+	heart_usable(&s.nodes[0].heart, true, NULL, s.now, &out);
+	stage_perform(&s, 0, &out);
+	stage_run(&s, MS(5));
+	assert_true(stage_holds(&s, 0));
+	assert_int_equal(s.nodes[0].transitions, 1);
+	assert_int_equal(s.nodes[1].transitions, 1);
+}
+
+static void a_node_that_got_no_carrier_is_at_fault_after_start_wait(void **state)
+{
+	(void)state;
+	kill_node(1);
+	boot_without_a_carrier(1);
+	stage_run(&s, SECONDS(1) - STEP);
+	assert_int_equal(s.nodes[1].heart.state, NODE_STARTING);
+	/* Nothing is given to it meanwhile. */
+	do_fitness(0, FITNESS_NO_LISTENER);
+	stage_run(&s, MS(1));
+	assert_int_equal(s.nodes[1].heart.state, NODE_FAULT);
+	assert_string_equal(s.nodes[1].last_why, "eth0 has no carrier");
+	assert_int_equal(s.nodes[1].transitions, 1);
+	assert_true(stage_holds(&s, 0));
+	heart_usable(&s.nodes[1].heart, true, NULL, s.now, &out);
+	stage_perform(&s, 1, &out);
+	stage_run(&s, MS(1));
+	assert_true(stage_holds(&s, 1));
+	assert_false(s.overlapped);
+}
+
+static void a_peer_that_said_goodbye_breaks_no_link(void **state)
+{
+	(void)state;
+	out.n = 0;
+	heart_stop(&s.nodes[1].heart, s.now, &out);
+	stage_perform(&s, 1, &out);
+	stage_run(&s, SECONDS(1));
+	assert_false(s.nodes[0].heart.detect.links[0].up);
+	assert_int_equal(s.nodes[0].links_down, 0);
+	stage_boot(&s, 1);
+	stage_run(&s, SECONDS(2));
+	assert_true(s.nodes[0].heart.detect.links[0].up);
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[0].links_down, 2);
+}
+
+static void the_round_trip_of_every_link_is_known_after_a_few_intervals(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.now = SECONDS(500);
+	stage_boot(&s, 0);
+	stage_boot(&s, 1);
+	stage_run(&s, 3 * INTERVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned link = 0; link < 2; link++)
+			assert_in_range(s.nodes[i].heart.detect.links[link].rtt, 2 * STEP, 3 * STEP);
+	}
+}
+
 static void a_restarted_role_goes_on_within_its_lease(void **state)
 {
 	static struct memory_record record;
@@ -539,6 +677,13 @@ int main(void)
 		TEST(the_goodbye_of_the_passive_changes_nothing),
 		TEST(a_stop_ends_without_an_answer_too),
 		TEST(a_lost_interface_is_a_fault_and_hands_over),
+		TEST(what_the_kernel_refuses_is_left_to_the_peer),
+		TEST(a_refused_claim_is_tried_less_and_less_often),
+		TEST(an_interface_that_comes_back_does_not_end_a_hold_down),
+		TEST(a_starting_node_waits_for_its_carrier),
+		TEST(a_node_that_got_no_carrier_is_at_fault_after_start_wait),
+		TEST(a_peer_that_said_goodbye_breaks_no_link),
+		TEST(the_round_trip_of_every_link_is_known_after_a_few_intervals),
 		TEST(a_restarted_role_goes_on_within_its_lease),
 		TEST(a_role_restarted_too_late_is_passive),
 		TEST(a_role_that_died_after_closing_its_fence_does_not_open_it_again),
