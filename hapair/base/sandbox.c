@@ -223,7 +223,7 @@ static const int calls_files[] = {
 static const int calls_heartbeat[] = {
 	CALL(bind),           CALL(connect), CALL(mlock),
 	CALL(mlock2),         CALL(munlock), CALL(sched_getscheduler),
-	CALL(sched_getparam),
+	CALL(sched_getparam), CALL(close_range),
 };
 
 static const int calls_proxy[] = {
@@ -324,6 +324,9 @@ static int allow_narrowly(scmp_filter_ctx filter, enum sandbox_profile profile)
 		    ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(clone), 1,
 					arg_bits(0, CLONE_THREAD, CLONE_THREAD));
 	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+	/* thread_keep_only(): descriptors of its own, and nothing else of its own. */
+	if (profile == SANDBOX_HEARTBEAT)
+		r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(unshare), 1, arg_is(0, CLONE_FILES));
 	/* abort(), and signals to one's own threads. */
 	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1, arg_is(0, self));
 	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, arg_is(0, PR_SET_NAME));

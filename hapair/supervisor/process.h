@@ -34,8 +34,8 @@ struct process {
 		pid_t pid; /* 0: none */
 		int channel;
 	} spare;
-	struct supervisor *of; /* whose it is, and its timer for a delayed start */
-	struct event *again;
+	struct supervisor *of; /* whose it is, and its timers: for a delayed start, for a death that takes long */
+	struct event *again, *late;
 };
 
 /* Begins a life, from the spare where there is one; the process waits for BEGIN. 0 or negative errno, with pid 0 unless the

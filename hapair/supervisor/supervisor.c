@@ -281,7 +281,23 @@ static void reap(struct supervisor *s)
 			}
 }
 
-/* The channel of a process ends with it. Ends it before, it does not obey any more, and is ended; SIGCHLD does the rest. */
+/*
+ * The channel of a process ends with it, or with its main thread: a helper of heartbeat (hapair/base/thread.h) may be held by
+ * the kernel for as long as a disk or another's netlink request takes. Its successor does not wait for that.
+ */
+#define LATE MS(5) /* until then SIGCHLD tells how it died */
+
+static void on_late(evutil_socket_t fd, short what, void *ctx)
+{
+	struct process *p = ctx;
+
+	reap(p->of);
+	if (p->pid > 0 && !p->channel && p->of->phase == PHASE_RUNNING &&
+	    process_reaped(p, p->pid, SIGKILL))
+		reaped(p, SIGKILL);
+}
+
+/* Ends the channel before the process, it does not obey any more, and is ended. */
 static void on_channel_gone(void *ctx, enum role from)
 {
 	struct process *p = ctx;
@@ -291,6 +307,8 @@ static void on_channel_gone(void *ctx, enum role from)
 	if (p->pid > 0)
 		kill(p->pid, SIGKILL);
 	reap(p->of);
+	if (p->pid > 0 && !p->channel)
+		after(p->late, LATE);
 }
 
 /* Messages of roles */
@@ -689,7 +707,8 @@ static bool make_events(struct supervisor *s)
 		p->home = &s->home;
 		p->role = (enum role)(p - s->processes);
 		p->again = event_new(s->base, -1, 0, on_again, p);
-		if (!p->again)
+		p->late = event_new(s->base, -1, 0, on_late, p);
+		if (!p->again || !p->late)
 			return false;
 	}
 	s->feeds_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
@@ -740,6 +759,8 @@ static void tear_down(struct supervisor *s)
 		process_done(p);
 		if (p->again)
 			event_free(p->again);
+		if (p->late)
+			event_free(p->late);
 	}
 	remove_control_socket(s);
 	directory_release(&s->run);
