@@ -253,14 +253,15 @@ static bool may_accept(const struct proxy *p)
 	       waited >= longest_check(p->plan->config);
 }
 
-/* Comes after SETTLE_SOON, and again when the last check must have ended. */
+/* The loop's clock is that of the turn, so this may come early: then it comes again. */
 static void on_settle(evutil_socket_t fd, short what, void *ctx)
 {
 	struct proxy *p = ctx;
+	nanos now = clock_now(), soon = p->begun + SETTLE_SOON;
 	if (may_accept(p))
 		accept_now(p);
 	else
-		after(p->settle, p->begun + longest_check(p->plan->config) - clock_now() + NS_PER_MS);
+		after(p->settle, (now < soon ? soon : p->begun + longest_check(p->plan->config)) - now);
 }
 
 static void on_watch_changed(void *ctx)
