@@ -19,7 +19,9 @@
 
 #define N 4
 
-static struct servers *servers;
+/* Tables live as long as the process; they are kept in reach, each test has its own. */
+static struct servers *servers, *every[16];
+static size_t n_every;
 static struct config_server configured[N];
 static struct config_pool pool_config;
 static struct config config;
@@ -54,7 +56,7 @@ static int apply(nanos now)
 static int set_up(void **state)
 {
 	static const char *const names[N] = {"a", "b", "c", "d"};
-	servers = servers_new(2);
+	servers = every[n_every++] = servers_new(2);
 	assert_non_null(servers);
 	for (size_t i = 0; i < N; i++) {
 		configured[i] = (struct config_server){.name = names[i], .weight = 1};
