@@ -1,4 +1,4 @@
-/* rooms: hapair/base/thread.c heartbeat/epoch_file.c hapair/base/thread.c */
+/* rooms: heartbeat/epoch_file.c hapair/base/thread.c */
 #include "heartbeat/epoch_file.h"
 
 #include <setjmp.h>
