@@ -473,8 +473,13 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 	h->not_before = later(h->not_before, at + lease_wait(h->terms.dead, m->dead, m->linger));
 	h->dirty = true;
 	learn_epoch(h, m->epoch, out);
-	if (h->stranger_told != m->boot) {
-		h->stranger_told = m->boot;
+	/* Two that just started are strangers for a moment; that is no news. */
+	if (h->stranger != m->boot) {
+		h->stranger = m->boot;
+		h->stranger_since = at;
+		h->stranger_told = false;
+	} else if (!h->stranger_told && at - h->stranger_since >= h->terms.dead) {
+		h->stranger_told = true;
 		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
 	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);

@@ -116,7 +116,9 @@ struct heart {
 	struct wire_message peer; /* the newest believed message */
 	nanos fit_since;          /* it can serve since, as heard; 0 it cannot */
 	bool peer_lost;           /* told */
-	uint64_t stranger_told;   /* boot */
+	uint64_t stranger;        /* boot of the newest one */
+	nanos stranger_since;
+	bool stranger_told;
 	bool config_told, config_differs;
 	uint32_t reply_due; /* bit i: link i is to be answered */
 	nanos grace; /* until when a lease from silence may outlive the silence; 0: nothing was heard since the last turn */

@@ -5,7 +5,7 @@ set -u
 story "two nodes started at the same instant agree at once"
 
 lab_backends_start
-LAB_START_WAIT=300ms lab_config >"$LAB/hapair.conf"
+LAB_START_WAIT=2s lab_config >"$LAB/hapair.conf"
 lab_observer_start
 one=0 calm=0 overlaps=0 preferred=0
 for round in $(seq 20); do

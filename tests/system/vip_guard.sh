@@ -49,10 +49,10 @@ equal "the peer changed nothing" \
 # The passive's fence does not keep it from being a client of the VIP.
 expect "the passive node reaches the VIP" lab_in "$LAB_PASSIVE" curl -s -o /dev/null --max-time 2 "http://$LAB_VIP/"
 
-# An address that an earlier life left is gone before the node says anything.
+# An address that an earlier life left is gone before the node says anything. (One for good would be refused as somebody's.)
 lab_stop "$LAB_PASSIVE"
-ip -n "$(lab_ns "$LAB_PASSIVE")" addr add "$LAB_VIP/32" dev eth0
-ip -n "$(lab_ns "$LAB_PASSIVE")" addr add "$LAB_VIP6/64" dev eth0 nodad
+ip -n "$(lab_ns "$LAB_PASSIVE")" addr add "$LAB_VIP/32" dev eth0 valid_lft 60 preferred_lft 60
+ip -n "$(lab_ns "$LAB_PASSIVE")" addr add "$LAB_VIP6/64" dev eth0 nodad valid_lft 60 preferred_lft 0
 lab_start "$LAB_PASSIVE"
 expect "it starts" lab_until 5 lab_is "$LAB_PASSIVE" passive
 equal "what an earlier life left is removed" \

@@ -19,7 +19,7 @@ struct stage_node {
 	nanos fence_until;
 	bool address;
 	bool refuses; /* its kernel */
-	unsigned claims, announces, transitions, links_down;
+	unsigned claims, announces, transitions, links_down, strangers;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
 	int switched; /* error of HEART_SWITCHED; 1 none yet */
@@ -124,6 +124,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			break;
 		case HEART_NOTE:
 			n->links_down += a->subject == HEART_LINK_DOWN;
+			n->strangers += a->subject == HEART_PEER_STRANGER;
 			break;
 		}
 	}

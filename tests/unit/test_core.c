@@ -469,6 +469,20 @@ static void the_round_trip_of_every_link_is_known_after_a_few_intervals(void **s
 	}
 }
 
+static void a_stranger_is_told_when_it_stays_one(void **state)
+{
+	(void)state;
+	assert_int_equal(s.nodes[0].strangers + s.nodes[1].strangers, 0);
+	kill_node(1);
+	s.cut[1] = true;
+	stage_run(&s, SECONDS(1));
+	stage_boot(&s, 1);
+	stage_run(&s, DEAD - MS(1));
+	assert_int_equal(s.nodes[0].strangers, 0);
+	stage_run(&s, 2 * INTERVAL);
+	assert_int_equal(s.nodes[0].strangers, 1);
+}
+
 static void a_restarted_role_goes_on_within_its_lease(void **state)
 {
 	static struct memory_record record;
@@ -683,6 +697,7 @@ int main(void)
 		TEST(a_starting_node_waits_for_its_carrier),
 		TEST(a_node_that_got_no_carrier_is_at_fault_after_start_wait),
 		TEST(a_peer_that_said_goodbye_breaks_no_link),
+		TEST(a_stranger_is_told_when_it_stays_one),
 		TEST(the_round_trip_of_every_link_is_known_after_a_few_intervals),
 		TEST(a_restarted_role_goes_on_within_its_lease),
 		TEST(a_role_restarted_too_late_is_passive),
