@@ -42,10 +42,10 @@ equal "HEAD has no body" "$(get -I -o /dev/null -w '%{http_code} %{size_download
 equal "a wrong request is refused" "$(printf 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n' | lab_in client timeout 5 bash -c "exec 3<>/dev/tcp/$LAB_VIP/80; cat >&3; head -1 <&3" | tr -d '\r' | cut -d' ' -f2)" 400
 equal "no server behind a pool is 503" "$(get -o /dev/null -w '%{http_code}' "http://$LAB_VIP:81/nobody")" 503
 equal "one client stays with one server under iphash" "$(servers 20 "http://$LAB_VIP:81/" | wc -w)" 1
-lab_in client wrk -t1 -c64 -d2s "http://$LAB_VIP:81/" >"$LAB/wrk" 2>&1
+lab_in client wrk -t1 -c256 -d2s "http://$LAB_VIP:81/" >"$LAB/wrk" 2>&1
 sleep 1
 share=$(lab_status "$LAB_ACTIVE" '.pools[] | select(.name == "sticky") | [.servers[].total] | (min * 100 / (add + 1)) | floor')
-expect "64 busy clients behind one address are spread (the least busy server has $share %)" test "${share:-0}" -ge 10
+expect "256 busy clients behind one address are spread (the least busy server has $share %)" test "${share:-0}" -ge 10
 
 lab_load_start "tcp:$LAB_VIP:7000@200" "tcp6=tcp:[$LAB_VIP6]:7000@50" "https:$LAB_VIP:443@50" "keep-websocket:$LAB_VIP:80@20" "keep-tcp:$LAB_VIP:7000@20"
 sleep 0.5
