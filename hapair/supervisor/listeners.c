@@ -9,7 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 65535 /* cut by net.core.somaxconn */
+/*
+ * Clients that wait for a worker, for each of its sockets. Enough for a restart of the proxy at full rate; not more, because
+ * a proxy that is short of processors serves this queue in order: with thousands in it everyone served has given up before,
+ * and it stays so long after the rush is over.
+ */
+#define BACKLOG 1024
 
 /* The sockets of one address, shared by every set that has it. */
 struct bound {
