@@ -25,7 +25,7 @@ else
 BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
 endif
 
-PACKAGES := libevent_core libevent_extra libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
+PACKAGES := libevent_core libevent_extra libevent_openssl libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
 ifneq ($(filter-out clean deps demo check bench,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
@@ -66,7 +66,7 @@ ALL_C = $(BASE_C) $(OPT_C) $(LTO_C) $(HARDEN_C) $(CFLAGS)
 ALL_L = $(HARDEN_L) $(OPT_L) $(LDFLAGS)
 LIBS  = $(PKG_LIBS) -lm -lpthread
 
-SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
+SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/sync/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
 # Objects in a directory of their own: $(BUILD)/hapair is the program.
 OBJ     := $(BUILD)/obj
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)

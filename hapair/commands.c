@@ -2,6 +2,7 @@
  * commands.c: the commands that do something: switchover, reload, server. They post to the control socket and print the answer.
  */
 #include "hapair/commands.h"
+#include "hapair/base/addr.h"
 #include "hapair/config/report.h"
 #include "hapair/admin/control_client.h"
 #include "hapair/status_text.h"
@@ -128,34 +129,80 @@ static int server_list(const struct invocation *invocation, const char *pool)
 	return exit_status;
 }
 
-/* POOL/NAME, into the path of the request. Names have none of the characters that a path would have to escape. */
-static int server_set(const struct invocation *invocation, const char *verb, const char *name)
+/* The words of a server's sub-command: POOL/NAME and what follows it, into a query. */
+struct server_verb {
+	const char *name;
+	int least, most; /* words after the verb */
+	const char *query; /* of the first word after the name; NULL: takes none */
+};
+
+static const struct server_verb server_verbs[] = {
+	{"drain", 1, 1, NULL},     {"ready", 1, 1, NULL},       {"maint", 1, 1, NULL},
+	{"add", 2, 3, "address="}, {"remove", 1, 1, NULL},      {"weight", 2, 2, "weight="},
+};
+
+/* Words that a query would have to escape are no address and no number: the daemon need not see them. */
+static bool is_plain(const char *word)
+{
+	static const char allowed[] = "ABCDEFabcdef0123456789.:[]";
+
+	return *word && word[strspn(word, allowed)] == '\0';
+}
+
+/* The request's target, or NULL where a word is not what it should be (said on standard error). */
+static char *server_target(const struct server_verb *verb, int argc, char **argv)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/";
-	const char *slash = strchr(name, '/');
-	int exit_status;
-	json_t *answer;
-	char *target;
+	const char *name = argv[0], *slash = strchr(name, '/'), *value = argc > 1 ? argv[1] : "", *weight = "";
+	char escaped[3 * ADDR_TEXT_MAX + 1] = "", *target;
 
 	if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/') || name[strspn(name, allowed)]) {
 		fprintf(stderr, "hapair: a server is named POOL/NAME, not \"%s\"\n", name);
-		return EXIT_USAGE;
+		return NULL;
 	}
-	if (asprintf(&target, "/v1/servers/%s/%s", name, verb) < 0)
-		return EXIT_FAILED;
+	if (argc > 1 && (!is_plain(value) || strlen(value) >= ADDR_TEXT_MAX)) {
+		fprintf(stderr, "hapair: \"%s\" is not %s\n", value,
+			strcmp(verb->name, "add") == 0 ? "an address like 10.0.0.13:8080" : "a weight");
+		return NULL;
+	}
+	if (argc > 2) {
+		if (strncmp(argv[2], "weight=", 7) != 0 || !is_plain(argv[2] + 7)) {
+			fprintf(stderr, "hapair: weight=N is expected, not \"%s\"\n", argv[2]);
+			return NULL;
+		}
+		weight = argv[2];
+	}
+	for (char *to = escaped; *value; value++)
+		to += sprintf(to, strchr("[]", *value) ? "%%%02X" : "%c", (unsigned char)*value);
+	return asprintf(&target, "/v1/servers/%s/%s%s%s%s%s%s", name, verb->name, argc > 1 ? "?" : "",
+			argc > 1 ? verb->query : "", escaped, *weight ? "&" : "", weight) < 0
+		       ? NULL
+		       : target;
+}
+
+static int server_set(const struct invocation *invocation, const struct server_verb *verb, int argc,
+		      char **argv)
+{
+	char *target = server_target(verb, argc, argv);
+	int exit_status;
+	json_t *answer;
+
+	if (!target)
+		return EXIT_USAGE;
 	answer = post(invocation, target, SERVER_TIMEOUT_S, &exit_status);
 	free(target);
 	if (!answer)
 		return exit_status;
-	printf("%s: %s%s%s\n", name, verb, *field(answer, "text") ? ", " : "", field(answer, "text"));
+	printf("%s: %s", argv[0], verb->name);
+	for (int i = 1; i < argc; i++)
+		printf(" %s", argv[i]);
+	printf("%s%s\n", *field(answer, "text") ? ", " : "", field(answer, "text"));
 	json_decref(answer);
 	return exit_status;
 }
 
 int command_server(const struct invocation *invocation, int argc, char **argv)
 {
-	static const char *const later[] = {"add", "remove", "weight"}, *const settings[] = {"drain", "ready",
-											     "maint"};
 	struct config_guess guess = {.word = argc > 1 ? argv[1] : ""};
 	char text[CONFIG_GUESS_MAX];
 
@@ -164,21 +211,17 @@ int command_server(const struct invocation *invocation, int argc, char **argv)
 	if (strcmp(argv[1], "list") == 0)
 		return argc > 3 ? invocation_usage(argv[0])
 				: server_list(invocation, argc == 3 ? argv[2] : NULL);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (strcmp(argv[1], settings[i]) == 0)
-			return argc != 3 ? invocation_usage(argv[0])
-					 : server_set(invocation, argv[1], argv[2]);
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (strcmp(argv[1], later[i]) == 0) {
-			fprintf(stderr,
-				"hapair: server %s is not supported yet; change the configuration and "
-				"reload\n",
-				argv[1]);
-			return EXIT_USAGE;
-		}
 	config_guess_offer(&guess, "list");
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		config_guess_offer(&guess, settings[i]);
+	for (size_t i = 0; i < sizeof(server_verbs) / sizeof(server_verbs[0]); i++) {
+		const struct server_verb *verb = &server_verbs[i];
+		int words = argc - 2;
+
+		config_guess_offer(&guess, verb->name);
+		if (strcmp(argv[1], verb->name) == 0)
+			return words < verb->least || words > verb->most
+				       ? invocation_usage(argv[0])
+				       : server_set(invocation, verb, words, argv + 2);
+	}
 	fprintf(stderr, "hapair: no command server %s%s\n", argv[1], config_guess_text(&guess, text));
 	return invocation_usage(argv[0]);
 }

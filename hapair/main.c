@@ -49,8 +49,9 @@ static const struct command {
 	 command_events},
 	{"switchover", "", "hand the VIP to the peer; waits and reports", "hapair switchover",
 	 command_switchover},
-	{"server", "list [POOL] | drain|ready|maint POOL/NAME", "the servers and their administrative state",
-	 "hapair server drain web/s1", command_server},
+	{"server", "list [POOL] | add POOL/NAME ADDRESS [weight=N] | weight POOL/NAME N | drain|ready|maint|remove POOL/NAME",
+	 "the servers: show them, change them on both nodes; kept over reloads and restarts",
+	 "hapair server add web/s3 10.0.0.13:8080 weight=2", command_server},
 	{"reload", "", "check the configuration, show the difference, apply it; refused whole if wrong",
 	 "hapair reload", command_reload},
 	{"keygen", "FILE", "write a new secret for a pair", "hapair keygen /etc/hapair/secret.key",
@@ -92,7 +93,7 @@ static void print_help(FILE *to)
 {
 	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] COMMAND\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		char call[64];
+		char call[128];
 
 		snprintf(call, sizeof(call), "%s %s", commands[i].name, commands[i].synopsis);
 		fprintf(to, "  %-48s %s\n", call, commands[i].does);

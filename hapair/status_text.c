@@ -244,6 +244,25 @@ static void print_fence(const json_t *status, struct out *out)
 		json_integer_value(json_object_get(fence, "lateness_max_us")));
 }
 
+/* What operators said at run time, on both nodes. */
+static void print_sync(const json_t *status, struct out *out)
+{
+	const json_t *sync = json_object_get(status, "sync");
+	char age[AGE_MAX];
+
+	if (!json_is_object(sync))
+		return;
+	age_text(sync, "age_ms", age);
+	if (json_is_true(json_object_get(sync, "connected")))
+		fprintf(out->to, "    sync: connected over %s for %s, %s\n", text_of(sync, "link"), age,
+			json_is_true(json_object_get(sync, "matches"))    ? "both nodes hold the same"
+			: json_is_false(json_object_get(sync, "matches")) ? "catching up"
+									  : "comparing");
+	else
+		fprintf(out->to, "    sync: not connected%s%s, %s\n", strcmp(age, "-") == 0 ? "" : " for ",
+			strcmp(age, "-") == 0 ? "" : age, text_of(sync, "trouble"));
+}
+
 static void print_peer(const json_t *status, struct out *out)
 {
 	const json_t *peer = json_object_get(status, "peer"), *link;
@@ -279,6 +298,7 @@ static void print_peer(const json_t *status, struct out *out)
 		cell(&table, json_is_number(loss) ? "%.1f %%" : "-", json_number_value(loss));
 	}
 	table_print(&table, out);
+	print_sync(status, out);
 }
 
 static void print_listeners(const json_t *status, struct out *out)

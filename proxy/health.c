@@ -50,7 +50,7 @@ enum health_use health_use(const struct health *h, const struct health_policy *p
 	case SERVER_UP:
 		return HEALTH_USE_YES;
 	case SERVER_DOWN:
-		return HEALTH_USE_NO;
+		return h->inherited ? HEALTH_USE_SAID_DOWN : HEALTH_USE_NO;
 	default:
 		return HEALTH_USE_LAST_RESORT;
 	}
@@ -60,6 +60,7 @@ static void decide(struct health *h, enum server_state verdict)
 {
 	h->verdict = verdict;
 	h->inherited = false;
+	h->seen = true;
 	h->suspect = false;
 	h->streak = 0;
 }
@@ -85,6 +86,16 @@ static enum health_reason take_check(struct health *h, const struct health_polic
 	if (good)
 		return HEALTH_CHECK_GOOD;
 	return suspect ? HEALTH_UNREACHABLE : HEALTH_CHECK_BAD;
+}
+
+/* Nobody is notified of it: who found it did that. */
+static void inherit(struct health *h, enum server_state verdict)
+{
+	if (h->seen)
+		return;
+	h->verdict = verdict;
+	h->inherited = true;
+	h->told_down = verdict == SERVER_DOWN;
 }
 
 static void set_admin(struct health *h, enum server_action action, bool checked)
@@ -124,6 +135,8 @@ static bool is_ignored(const struct health *h, const struct health_policy *polic
 	case HEALTH_EVENT_CHECK_BAD:
 	case HEALTH_EVENT_REFUSED:
 	case HEALTH_EVENT_CONNECT_FAILED:
+	case HEALTH_EVENT_INHERITED_UP:
+	case HEALTH_EVENT_INHERITED_DOWN:
 		return !policy->checked || h->admin == SERVER_ACTION_MAINT;
 	default:
 		return false;
@@ -167,6 +180,11 @@ void health_step(struct health *h, const struct health_policy *policy, enum heal
 	case HEALTH_EVENT_MAINT:
 		set_admin(h, SERVER_ACTION_MAINT, policy->checked);
 		ret->reason = HEALTH_OPERATOR;
+		break;
+	case HEALTH_EVENT_INHERITED_UP:
+	case HEALTH_EVENT_INHERITED_DOWN:
+		inherit(h, event == HEALTH_EVENT_INHERITED_UP ? SERVER_UP : SERVER_DOWN);
+		ret->reason = HEALTH_INHERITED;
 		break;
 	case HEALTH_EVENT_COUNT:
 		return;

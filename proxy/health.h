@@ -10,8 +10,9 @@
  *	drain     the operator's: finishes what it has                            no
  *	maint     the operator's: not even checked                                no
  *
- * From unknown one result decides, and so it does over an inherited state (health_init): own evidence
- * outranks it. A refused connect is a fact, not a suspicion: down at once. Any other failed connect
+ * From unknown one result decides, and so it does over an inherited state (of an earlier life, or of the other
+ * node): own evidence outranks it, and it is taken only where there is none. Inherited "down" is no proof: where
+ * no server of the pool is better, those servers get requests after all. A refused connect is a fact, not a suspicion: down at once. Any other failed connect
  * (timeout, unreachable) makes the server suspect: a check follows at once, and if that one is bad the
  * server is down whatever `fall` is. Both want a check now (check_now). In a pool without checks failed
  * connects change nothing, since nothing could bring the server back; the request goes to another one.
@@ -36,6 +37,7 @@
 	X(CHECK_BAD, "check failed")                                                                         \
 	X(REFUSED, "connection refused")                                                                     \
 	X(UNREACHABLE, "connect failed and a check confirmed it")                                            \
+	X(INHERITED, "as last known")                                                                        \
 	X(OPERATOR, "operator")
 
 enum health_reason {
@@ -60,6 +62,8 @@ enum health_event {
 	HEALTH_EVENT_READY,          /* the operator's commands */
 	HEALTH_EVENT_DRAIN,
 	HEALTH_EVENT_MAINT,
+	HEALTH_EVENT_INHERITED_UP, /* what an earlier life or the other node found */
+	HEALTH_EVENT_INHERITED_DOWN,
 	HEALTH_EVENT_COUNT
 };
 
@@ -69,6 +73,7 @@ struct health {
 	uint8_t verdict; /* SERVER_UNKNOWN, _UP or _DOWN: what is known of the server itself */
 	uint8_t admin;   /* enum server_action */
 	bool inherited;  /* the verdict is from an earlier life or the peer */
+	bool seen;       /* there was an own result: nothing is inherited any more */
 	bool suspect;    /* a connect failed, a check will tell */
 	bool told_down;  /* the last notification was `down` */
 	uint16_t streak; /* results in a row that contradict the verdict */
@@ -96,9 +101,9 @@ void health_step(struct health *h, const struct health_policy *policy, enum heal
 /* The state of the contract: maint and drain hide the verdict. */
 enum server_state health_state(const struct health *h);
 
-enum health_use { HEALTH_USE_NO, HEALTH_USE_LAST_RESORT, HEALTH_USE_YES };
+/* From bad to good. The pool's usable servers are those of the best use in it; never those with NO. */
+enum health_use { HEALTH_USE_NO, HEALTH_USE_SAID_DOWN, HEALTH_USE_LAST_RESORT, HEALTH_USE_YES };
 
-/* The pool's usable servers are those with YES; where there is none, those with LAST_RESORT. */
 enum health_use health_use(const struct health *h, const struct health_policy *policy);
 
 #endif

@@ -57,8 +57,8 @@ static bool listen_init(struct plan_listen *l, const struct config_listen *confi
 		return false;
 	}
 	char what[200];
-	l->tls = tls_context_new(pem_fd, configured->min_version, configured->mode == MODE_HTTP, what,
-				 sizeof(what));
+	l->tls = tls_context_new(pem_fd, configured->min_version, configured->mode == MODE_HTTP,
+				 configured->name, what, sizeof(what));
 	if (l->tls == NULL)
 		snprintf(why, size, "listener %s: %s", configured->name, what);
 	return l->tls != NULL;

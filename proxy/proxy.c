@@ -11,6 +11,7 @@
 
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
+#include "proxy/tickets.h"
 #include "proxy/watch.h"
 #include "proxy/worker.h"
 
@@ -24,6 +25,7 @@
 
 #define SNAPSHOT_EVERY MS(500)
 #define SNAPSHOT_SOON  MS(5) /* several changes at a time are one snapshot */
+#define CARRY_OUT_SOON MS(20) /* and what is said of many servers is one change of them */
 #define STOP_WITHIN    SECONDS(2)
 #define STOP_POLL      MS(5)
 #define SETTLE_SOON    MS(100) /* then servers that do not answer are waited for only where nobody else is up */
@@ -53,7 +55,7 @@ struct proxy {
 	struct worker *workers;
 	unsigned n_workers;
 	unsigned n_started;
-	struct event *tick, *soon, *settle, *stop;
+	struct event *tick, *soon, *settle, *stop, *carry_out;
 	nanos begun;
 	bool accepting, stopping, held;
 	bool incomplete; /* a bind of the plan has no socket */
@@ -206,6 +208,13 @@ static void on_change(void *ctx)
 static void on_soon(evutil_socket_t fd, short what, void *ctx)
 {
 	send_snapshot(ctx);
+}
+
+static void on_carry_out(evutil_socket_t fd, short what, void *ctx)
+{
+	struct proxy *p = ctx;
+	watch_carry_out(&p->watch);
+	send_snapshot(p);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -367,6 +376,7 @@ static int start(struct role_runtime *rt)
 	if (r < 0)
 		return r;
 	OPENSSL_init_ssl(0, NULL); /* reads its files now */
+	tickets_init();
 	r = sandbox_enter(SANDBOX_PROXY, config->proxy.user);
 	if (r < 0)
 		return r;
@@ -374,7 +384,9 @@ static int start(struct role_runtime *rt)
 	p->workers = aligned_alloc(64, (p->n_workers * sizeof(*p->workers) + 63) & ~(size_t)63);
 	p->tick = event_new(rt->base, -1, EV_PERSIST, on_tick, p);
 	p->soon = event_new(rt->base, -1, 0, on_soon, p);
-	if (p->servers == NULL || p->workers == NULL || p->tick == NULL || p->soon == NULL)
+	p->carry_out = event_new(rt->base, -1, 0, on_carry_out, p);
+	if (p->servers == NULL || p->workers == NULL || p->tick == NULL || p->soon == NULL ||
+	    p->carry_out == NULL)
 		return -ENOMEM;
 	for (; p->n_started < p->n_workers; p->n_started++) {
 		r = worker_start(&p->workers[p->n_started], p->n_started, p->servers, &p->log,
@@ -428,13 +440,19 @@ static void on_state(struct proxy *p, const struct msg_state *m)
 
 static void on_server_set(struct proxy *p, const struct msg_server_set *m)
 {
-	int r = watch_set_server(&p->watch, m);
-	if (m->id == 0)
+	if (m->id == 0) {
+		if (watch_note_server(&p->watch, &m->wanted) &&
+		    !event_pending(p->carry_out, EV_TIMEOUT, NULL))
+			after(p->carry_out, CARRY_OUT_SOON);
 		return;
+	}
+	int r = watch_set_server(&p->watch, &m->wanted);
 	struct msg_reply reply = {.id = m->id, .error = r};
 	if (r < 0)
-		snprintf(reply.text, sizeof(reply.text), "%s/%s: %s", m->pool, m->server,
-			 r == -ENOENT ? "no such server" : strerror(-r));
+		snprintf(reply.text, sizeof(reply.text), "%s/%s: %s", m->wanted.pool, m->wanted.server,
+			 r == -ENOENT  ? "no such server"
+			 : r == -E2BIG ? "the pool is full"
+				       : strerror(-r));
 	ipc_send(p->rt->peers[ROLE_ADMIN], MSG_REPLY, &reply, -1);
 	send_snapshot(p);
 }
@@ -456,6 +474,12 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 	case MSG_SERVER_SET:
 		on_server_set(p, &m->m_SERVER_SET);
 		return;
+	case MSG_VERDICT:
+		watch_inherit(&p->watch, &m->m_VERDICT);
+		return;
+	case MSG_TICKET_KEYS:
+		tickets_set(&m->m_TICKET_KEYS);
+		return;
 	default:
 		log_fatal("message %s is not the proxy's", msg_infos[type].name);
 	}
@@ -466,8 +490,13 @@ static void on_link(struct role_runtime *rt, enum role peer)
 	struct proxy *p = proxy_of(rt);
 	if (peer == ROLE_HEARTBEAT)
 		tell_fitness(p, true);
-	if (peer == ROLE_ADMIN)
+	if (peer == ROLE_ADMIN) {
+		struct msg_ticket_keys keys;
+		if (tickets_get(&keys))
+			ipc_send(rt->peers[ROLE_ADMIN], MSG_TICKET_KEYS_HELD, &keys, -1);
+		OPENSSL_cleanse(&keys, sizeof(keys));
 		send_snapshot(p);
+	}
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------ */

@@ -236,10 +236,17 @@ bool pool_serves(const struct pool *pool)
 
 void pool_refresh(struct pool *pool)
 {
-	enum health_use best = pool_serves(pool) ? HEALTH_USE_YES : HEALTH_USE_LAST_RESORT;
+	enum health_use best = HEALTH_USE_NO;
 	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
-		bool usable = server->configured && health_use(&server->health, &pool->policy) == best;
+		enum health_use use = health_use(&server->health, &pool->policy);
+		if (server->configured && use > best)
+			best = use;
+	}
+	list_each(node, &pool->all) {
+		struct server *server = list_entry(node, struct server, node);
+		bool usable = server->configured && best != HEALTH_USE_NO &&
+			      health_use(&server->health, &pool->policy) == best;
 		__atomic_store_n(&pool->entries[server->index].usable, usable, __ATOMIC_RELAXED);
 	}
 }
@@ -249,7 +256,7 @@ bool pool_settled(const struct pool *pool)
 	list_each(node, &pool->all) {
 		struct server *server = list_entry(node, struct server, node);
 		if (server->configured && server->target != NULL && server->last_check.at == 0 &&
-		    server->health.admin != SERVER_ACTION_MAINT)
+		    !server->health.inherited && server->health.admin != SERVER_ACTION_MAINT)
 			return false;
 	}
 	return true;

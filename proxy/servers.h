@@ -88,7 +88,7 @@ struct server *pool_server(const struct pool *pool, const char *name); /* config
 
 /* After a change of health in it: which servers take requests now. */
 void pool_refresh(struct pool *pool);
-/* True when every server that is checked has had a result. */
+/* True when of every server that is checked something is known: a result, or what was found before. */
 bool pool_settled(const struct pool *pool);
 /* True when one of them is known to be up, or none is ever checked. */
 bool pool_serves(const struct pool *pool);

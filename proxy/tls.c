@@ -3,6 +3,8 @@
  */
 #include "proxy/tls.h"
 
+#include "proxy/tickets.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -104,7 +106,8 @@ static void configure(SSL_CTX *ctx, enum config_tls_version min_version, bool ht
 		SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
 }
 
-SSL_CTX *tls_context_new(int pem_fd, enum config_tls_version min_version, bool http, char *why, size_t size)
+SSL_CTX *tls_context_new(int pem_fd, enum config_tls_version min_version, bool http, const char *listener, char *why,
+			 size_t size)
 {
 	size_t n;
 	char *text = read_all(pem_fd, &n);
@@ -129,6 +132,7 @@ SSL_CTX *tls_context_new(int pem_fd, enum config_tls_version min_version, bool h
 		ctx = NULL;
 	} else {
 		configure(ctx, min_version, http);
+		tickets_use(ctx, listener);
 	}
 	BIO_free(chain);
 	BIO_free(key);

@@ -132,10 +132,38 @@ static void on_removed(void *ctx, struct server *server)
 	server->target = NULL;
 }
 
+static int set_action(struct watch *w, const struct server_wanted *wanted)
+{
+	static const enum health_event events[] = {
+		[SERVER_ACTION_READY] = HEALTH_EVENT_READY,
+		[SERVER_ACTION_DRAIN] = HEALTH_EVENT_DRAIN,
+		[SERVER_ACTION_MAINT] = HEALTH_EVENT_MAINT,
+	};
+	struct pool *pool = servers_pool(w->servers, wanted->pool);
+	struct server *server = pool != NULL && pool->configured ? pool_server(pool, wanted->server) : NULL;
+	if (server == NULL)
+		return -ENOENT;
+	if (server->health.admin == wanted->action)
+		return 0;
+	step(w, server, events[wanted->action], "");
+	if (server->target != NULL)
+		checker_pause(server->target, wanted->action == SERVER_ACTION_MAINT);
+	return 0;
+}
+
 int watch_apply(struct watch *w, const struct config *config)
 {
 	const struct servers_change change = {on_added, on_kept, on_removed, w};
-	return servers_apply(w->servers, config, clock_now(), &change);
+	struct overlay *overlay = overlay_new(config, w->wanted.n, wanted_set_at, &w->wanted);
+	if (overlay == NULL)
+		return -ENOMEM;
+	w->config = config;
+	int r = servers_apply(w->servers, &overlay->config, clock_now(), &change);
+	overlay_free(overlay);
+	/* A server that came is ready until it is told otherwise. */
+	for (size_t i = 0; i < w->wanted.n; i++)
+		set_action(w, &w->wanted.entries[i]);
+	return r;
 }
 
 /* --- the pair, the operator, the snapshot ----------------------------------------------------------------------------- */
@@ -168,23 +196,66 @@ bool watch_serves(const struct watch *w)
 	return every_pool(w, pool_serves);
 }
 
-int watch_set_server(struct watch *w, const struct msg_server_set *set)
+static bool makes_sense(const struct server_wanted *wanted)
 {
-	static const enum health_event events[] = {
-		[SERVER_ACTION_READY] = HEALTH_EVENT_READY,
-		[SERVER_ACTION_DRAIN] = HEALTH_EVENT_DRAIN,
-		[SERVER_ACTION_MAINT] = HEALTH_EVENT_MAINT,
-	};
-	struct pool *pool = servers_pool(w->servers, set->pool);
-	struct server *server = pool != NULL && pool->configured ? pool_server(pool, set->server) : NULL;
-	if (server == NULL)
-		return -ENOENT;
-	if (set->action > SERVER_ACTION_MAINT)
+	return wanted->action <= SERVER_ACTION_MAINT && wanted->existence < SERVER_EXISTENCE_COUNT;
+}
+
+bool watch_note_server(struct watch *w, const struct server_wanted *wanted)
+{
+	if (!makes_sense(wanted))
+		return false;
+	struct server_wanted *entry = wanted_set_place(&w->wanted, wanted->pool, wanted->server);
+	if (entry == NULL)
+		return false;
+	bool differs = wanted_differs(entry, wanted);
+	*entry = *wanted;
+	set_action(w, wanted);
+	return differs;
+}
+
+void watch_carry_out(struct watch *w)
+{
+	int r = watch_apply(w, w->config);
+	if (r < 0)
+		log_error("servers that were added at run time: %s",
+			  r == -E2BIG ? "a pool is full" : strerror(-r));
+	w->changed(w->ctx);
+}
+
+int watch_set_server(struct watch *w, const struct server_wanted *wanted)
+{
+	if (!makes_sense(wanted))
 		return -EINVAL;
-	step(w, server, events[set->action], "");
-	if (server->target != NULL)
-		checker_pause(server->target, set->action == SERVER_ACTION_MAINT);
-	return 0;
+	struct server_wanted *entry = wanted_set_place(&w->wanted, wanted->pool, wanted->server);
+	if (entry == NULL)
+		return -ENOMEM;
+	const struct server_wanted before = *entry;
+	*entry = *wanted;
+	if (!wanted_differs(&before, wanted)) {
+		int r = set_action(w, wanted);
+		if (r < 0)
+			*entry = before;
+		return r;
+	}
+	int r = watch_apply(w, w->config);
+	if (r < 0) {
+		*entry = before;
+		watch_apply(w, w->config);
+	}
+	w->changed(w->ctx);
+	return r;
+}
+
+void watch_inherit(struct watch *w, const struct msg_verdict *verdict)
+{
+	struct pool *pool = servers_pool(w->servers, verdict->pool);
+	struct server *server =
+		pool != NULL && pool->configured ? pool_server(pool, verdict->server) : NULL;
+	if (server == NULL || (verdict->state != SERVER_UP && verdict->state != SERVER_DOWN))
+		return;
+	step(w, server,
+	     verdict->state == SERVER_UP ? HEALTH_EVENT_INHERITED_UP : HEALTH_EVENT_INHERITED_DOWN, "");
 }
 
 static void describe(const struct server *server, struct msg_server *m)

@@ -5,6 +5,7 @@
 #ifndef HAPAIR_PROXY_WATCH_H
 #define HAPAIR_PROXY_WATCH_H
 
+#include "hapair/base/overlay.h"
 #include "hapair/base/role.h"
 #include "proxy/checker.h"
 #include "proxy/servers.h"
@@ -13,6 +14,8 @@ struct watch {
 	struct role_runtime *rt;
 	struct servers *servers;
 	struct checker *checker;
+	const struct config *config; /* as applied last; the caller's */
+	struct wanted_set wanted;    /* what operators said, over reloads */
 	struct event *evidence; /* a worker saw something */
 	bool held;              /* this node answers for the VIP: full pace, and hooks are ours to run */
 	uint64_t epoch;
@@ -24,7 +27,8 @@ struct watch {
 int watch_init(struct watch *watch, struct role_runtime *rt, struct servers *servers,
 	       void (*changed)(void *ctx), void *ctx);
 
-/* Servers come and go as `config` says; those that stay keep what is known of them. 0 or negative errno. */
+/* Servers come and go as `config` and operators say; those that stay keep what is known of them. 0 or negative errno.
+ * `config` is used until the next call. */
 int watch_apply(struct watch *watch, const struct config *config);
 
 void watch_set_state(struct watch *watch, bool held, uint64_t epoch);
@@ -34,8 +38,16 @@ bool watch_settled(const struct watch *watch);
 /* Every pool has a server that is known to be up, whatever the others turn out to be. */
 bool watch_serves(const struct watch *watch);
 
-/* The operator's word. 0, or -ENOENT: no such server. */
-int watch_set_server(struct watch *watch, const struct msg_server_set *set);
+/*
+ * The operator's word. Carried out at once: 0, or negative errno and nothing has changed (-ENOENT: no such server; -E2BIG: the pool is
+ * full). Or only taken down, for watch_carry_out(): then many cost as much as one; true when there is anything to carry out.
+ */
+int watch_set_server(struct watch *watch, const struct server_wanted *wanted);
+bool watch_note_server(struct watch *watch, const struct server_wanted *wanted);
+void watch_carry_out(struct watch *watch);
+
+/* What an earlier life or the other node found; forgotten where the server is not known (yet), or better is known. */
+void watch_inherit(struct watch *watch, const struct msg_verdict *verdict);
 
 /* A MSG_SERVER for each server to admin; how many there are. */
 uint32_t watch_send_servers(const struct watch *watch, uint64_t serial);

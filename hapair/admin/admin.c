@@ -5,9 +5,8 @@
 #include "hapair/admin/http.h"
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
-#include "hapair/config/report.h"
 #include "hapair/admin/events.h"
-#include "hapair/admin/server_states.h"
+#include "hapair/admin/replication.h"
 #include "hapair/admin/snapshot.h"
 
 #include <errno.h>
@@ -24,11 +23,12 @@ static struct admin {
 	struct role_runtime *rt;
 	struct snapshot snapshot;
 	struct events *events;
-	struct server_states *states;
+	struct replication *replication;
 	struct event_streams *streams;
 	struct admin_commands *commands;
 	struct admin_http *http;
 	struct admin_http_source source;
+	struct msg_sync_keys keys; /* from the supervisor; come before start() */
 	struct {
 		int fd; /* + 1; 0: none */
 		uint64_t generation;
@@ -39,11 +39,12 @@ static struct snapshot_view view(void)
 {
 	return (struct snapshot_view){
 		.snapshot = &admin.snapshot,
-		.config = admin.rt->config,
+		.config = replication_config(admin.replication, admin.rt->config),
 		.node = admin.rt->node,
 		.generation = admin.rt->generation,
 		.now = clock_now(),
 		.wall_ms = clock_wall_ms(),
+		.sync = replication_status(admin.replication),
 	};
 }
 
@@ -82,87 +83,14 @@ static void open_binds(const struct config *config)
 	}
 }
 
-/* Administrative states of servers */
-
-static void tell_proxy(const struct server_state_entry *entry)
-{
-	struct msg_server_set set = {.id = 0, .action = entry->action};
-
-	MSG_TEXT(set.pool, entry->pool);
-	MSG_TEXT(set.server, entry->server);
-	ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
-}
-
-static void tell_proxy_all(void)
-{
-	for (size_t i = 0; i < server_states_count(admin.states); i++)
-		tell_proxy(server_states_at(admin.states, i));
-}
-
-/*
- * What an operator said once holds until he says otherwise: a proxy that reports something else (it started again, or a reload
- * brought the server back) is told again. Not while a command about a server is under way, whose answer is still to come.
- */
-static void insist(void)
-{
-	size_t hint = 0;
-
-	if (admin_commands_waits(admin.commands, ADMIN_SERVER))
-		return;
-	for (size_t i = 0; i < server_states_count(admin.states); i++) {
-		const struct server_state_entry *entry = server_states_at(admin.states, i);
-		const struct msg_server *server =
-			snapshot_server(&admin.snapshot, entry->pool, entry->server, &hint);
-		uint32_t wanted = entry->action == SERVER_ACTION_DRAIN ? SERVER_DRAIN : SERVER_MAINT;
-
-		if (server && server->state != wanted)
-			tell_proxy(entry);
-	}
-}
-
 /* Commands */
-
-static int unknown(char why[ADMIN_WHY_MAX], const char *kind, const char *name,
-		   const struct config_guess *guess)
-{
-	char text[CONFIG_GUESS_MAX];
-
-	snprintf(why, ADMIN_WHY_MAX, "no %s %s%s", kind, name, config_guess_text(guess, text));
-	return -ENOENT;
-}
-
-/* 0, or -ENOENT and why. */
-static int find_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
-{
-	const struct config *config = admin.rt->config;
-	struct config_guess pools = {.word = command->pool}, servers = {.word = command->server};
-	const struct config_pool *pool = NULL;
-
-	for (size_t i = 0; i < config->n_pools && !pool; i++) {
-		config_guess_offer(&pools, config->pools[i].name);
-		if (strcmp(config->pools[i].name, command->pool) == 0)
-			pool = &config->pools[i];
-	}
-	if (!pool)
-		return unknown(why, "pool", command->pool, &pools);
-	for (size_t i = 0; i < pool->n_servers; i++) {
-		config_guess_offer(&servers, pool->servers[i].name);
-		if (strcmp(pool->servers[i].name, command->server) == 0)
-			return 0;
-	}
-	return unknown(why, "server in that pool is called", command->server, &servers);
-}
 
 static int set_server(const struct admin_command *command, char why[ADMIN_WHY_MAX])
 {
-	struct msg_server_set set = {.id = command->id, .action = command->server_action};
-	int r = find_server(command, why);
+	struct msg_server_set set;
+	int r = replication_prepare(admin.replication, command, &set, why);
 
-	if (r < 0)
-		return r;
-	MSG_TEXT(set.pool, command->pool);
-	MSG_TEXT(set.server, command->server);
-	return ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
+	return r < 0 ? r : ipc_send(admin.rt->peers[ROLE_PROXY], MSG_SERVER_SET, &set, -1);
 }
 
 static int pass_on(void *ctx, const struct admin_command *command, char why[ADMIN_WHY_MAX])
@@ -201,10 +129,10 @@ static void take_reply(const struct msg_reply *reply)
 		return;
 	snprintf(text, sizeof(text), "%s", reply->text);
 	if (command->action == ADMIN_SERVER && reply->error == 0) {
-		r = server_states_set(admin.states, command->pool, command->server, command->server_action);
+		r = replication_commit(admin.replication, command);
 		if (r < 0) {
-			log_warning("server states: can't keep that of %s/%s: %s", command->pool,
-				    command->server, strerror(-r));
+			log_warning("servers at run time: can't keep what was said of %s/%s: %s",
+				    command->pool, command->server, strerror(-r));
 			snprintf(text, sizeof(text), "%s%sdone now, but it may not outlive a restart (%s)",
 				 reply->text, *reply->text ? "; " : "", strerror(-r));
 		}
@@ -232,6 +160,12 @@ static void take_reloaded(const struct msg_reply *reply, int fd)
 
 /* The role */
 
+static void take_event(const struct msg_event *event)
+{
+	events_add(admin.events, event);
+	event_streams_pump(admin.streams);
+}
+
 static int start(struct role_runtime *rt)
 {
 	int r;
@@ -242,23 +176,25 @@ static int start(struct role_runtime *rt)
 		if (rt->peers[role])
 			snapshot_link(&admin.snapshot, role, true, clock_now());
 	admin.events = events_new(rt->state_dir, rt->node_name, EVENTS_FILE_SIZE);
-	admin.states = server_states_new(rt->state_dir);
+	admin.replication = replication_new(rt, &admin.snapshot, take_event);
 	admin.streams = admin.events ? event_streams_new(admin.events) : NULL;
 	admin.commands = admin_commands_new(rt->base, pass_on, NULL);
 	admin.source = (struct admin_http_source){
 		.view = view, .events = admin.events, .streams = admin.streams, .commands = admin.commands};
 	admin.http = admin_http_new(rt->base, &admin.source);
-	if (!admin.streams || !admin.states || !admin.commands || !admin.http)
+	if (!admin.streams || !admin.replication || !admin.commands || !admin.http)
 		return -ENOMEM;
-	server_states_prune(admin.states, rt->config);
 	r = admin_http_control(admin.http, rt->run_dir);
+	if (r == 0)
+		r = replication_open(admin.replication, admin.keys.n ? &admin.keys : NULL);
+	explicit_bzero(&admin.keys, sizeof(admin.keys));
 	if (r < 0)
 		return r;
 	open_binds(rt->config);
 	r = sandbox_enter(SANDBOX_ADMIN, geteuid() == 0 ? rt->config->proxy.user : "");
 	if (r < 0)
 		return r;
-	tell_proxy_all();
+	replication_begin(admin.replication);
 	return 0;
 }
 
@@ -269,15 +205,29 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 		take_bind(&m->m_LISTENER, fd);
 		return;
 	}
+	if (type == MSG_SYNC_KEYS) {
+		if (admin.replication)
+			replication_set_keys(admin.replication, &m->m_SYNC_KEYS);
+		else
+			admin.keys = m->m_SYNC_KEYS;
+		return;
+	}
+	if (!admin.http) {
+		if (fd >= 0)
+			close(fd);
+		return; /* it ends */
+	}
 	if (snapshot_take(&admin.snapshot, type, m, clock_now())) {
 		if (type == MSG_PROXY_STATS)
-			insist();
+			replication_proxy_reported(admin.replication);
 		return;
 	}
 	switch (type) {
 	case MSG_EVENT:
-		events_add(admin.events, &m->m_EVENT);
-		event_streams_pump(admin.streams);
+		take_event(&m->m_EVENT);
+		return;
+	case MSG_TICKET_KEYS_HELD:
+		replication_take_tickets(admin.replication, &m->m_TICKET_KEYS_HELD);
 		return;
 	case MSG_REPLY:
 		take_reply(&m->m_REPLY);
@@ -293,8 +243,8 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 static void on_link(struct role_runtime *rt, enum role peer)
 {
 	snapshot_link(&admin.snapshot, peer, true, clock_now());
-	if (peer == ROLE_PROXY)
-		tell_proxy_all();
+	if (peer == ROLE_PROXY && admin.http)
+		replication_proxy_linked(admin.replication);
 }
 
 static void on_gone(struct role_runtime *rt, enum role peer)
@@ -310,13 +260,15 @@ static void on_gone(struct role_runtime *rt, enum role peer)
 static void on_config(struct role_runtime *rt, const struct config *next)
 {
 	open_binds(next);
-	server_states_prune(admin.states, next);
+	replication_config_changed(admin.replication);
 }
 
 static void on_stop(struct role_runtime *rt)
 {
 	admin_http_free(admin.http);
 	admin.http = NULL;
+	replication_free(admin.replication);
+	admin.replication = NULL;
 	role_exit(rt, EXIT_SUCCESS);
 }
 

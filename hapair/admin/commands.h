@@ -17,11 +17,23 @@
 
 enum admin_action { ADMIN_SWITCHOVER, ADMIN_RELOAD, ADMIN_SERVER };
 
+/* The first three are an enum server_action. */
+enum admin_verb {
+	ADMIN_READY = SERVER_ACTION_READY,
+	ADMIN_DRAIN = SERVER_ACTION_DRAIN,
+	ADMIN_MAINT = SERVER_ACTION_MAINT,
+	ADMIN_ADD,
+	ADMIN_REMOVE,
+	ADMIN_WEIGHT
+};
+
 struct admin_command {
 	uint32_t id; /* never 0; given by admin_commands_run() */
 	enum admin_action action;
-	enum server_action server_action; /* this and the rest: of ADMIN_SERVER */
+	enum admin_verb verb; /* this and the rest: of ADMIN_SERVER */
 	char pool[CONFIG_NAME_MAX + 1], server[CONFIG_NAME_MAX + 1];
+	struct addr address; /* ADMIN_ADD */
+	uint16_t weight;     /* ADMIN_ADD, ADMIN_WEIGHT: 1..256 */
 };
 
 struct admin_commands;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -153,30 +154,81 @@ static bool take_segment(const char **path, char *field, size_t size)
 	return true;
 }
 
-/* /v1/servers/POOL/NAME/{drain,ready,maint} */
+/* The argument of that name in the query, or NULL; borrowed. */
+static const char *argument(const struct evkeyvalq *query, const char *name)
+{
+	return evhttp_find_header(query, name);
+}
+
+/* False: not a weight. Left out, it is `missing` (0: it must be there). */
+static bool take_weight(const struct evkeyvalq *query, uint16_t missing, uint16_t *ret)
+{
+	const char *text = argument(query, "weight");
+	char *end;
+	long weight;
+
+	if (!text && missing) {
+		*ret = missing;
+		return true;
+	}
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	weight = strtol(text, &end, 10);
+	if (*end || weight < 1 || weight > 256)
+		return false;
+	*ret = (uint16_t)weight;
+	return true;
+}
+
+/* NULL, or what is wrong. */
+static const char *take_arguments(const struct evhttp_uri *uri, struct admin_command *command)
+{
+	const char *text = evhttp_uri_get_query(uri), *address, *wrong = NULL;
+	struct evkeyvalq query;
+
+	if (evhttp_parse_query_str(text ? text : "", &query) < 0)
+		return "the query is not understood";
+	address = argument(&query, "address");
+	if (command->verb == ADMIN_ADD && (!address || addr_parse(span_of(address), &command->address) < 0))
+		wrong = "address must be an IP address and a port, like 10.0.0.13:8080 or [fd00::13]:8080";
+	else if (command->verb == ADMIN_ADD && !take_weight(&query, 1, &command->weight))
+		wrong = "weight must be a number from 1 to 256";
+	else if (command->verb == ADMIN_WEIGHT && !take_weight(&query, 0, &command->weight))
+		wrong = "weight must be a number from 1 to 256";
+	evhttp_clear_headers(&query);
+	return wrong;
+}
+
+/* /v1/servers/POOL/NAME/VERB */
 static void post_server(struct admin_http *http, struct evhttp_request *request)
 {
-	static const char *const names[] = {[SERVER_ACTION_READY] = "ready",
-					    [SERVER_ACTION_DRAIN] = "drain",
-					    [SERVER_ACTION_MAINT] = "maint"};
-	const char *path =
-		evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request)) + strlen("/v1/servers/");
+	static const char *const names[] = {[ADMIN_READY] = "ready",   [ADMIN_DRAIN] = "drain",
+					    [ADMIN_MAINT] = "maint",   [ADMIN_ADD] = "add",
+					    [ADMIN_REMOVE] = "remove", [ADMIN_WEIGHT] = "weight"};
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *path = evhttp_uri_get_path(uri) + strlen("/v1/servers/"), *wrong;
 	struct admin_command command = {.action = ADMIN_SERVER};
 	char verb[8];
 
 	if (!take_segment(&path, command.pool, sizeof(command.pool)) ||
 	    !take_segment(&path, command.server, sizeof(command.server)) ||
 	    !take_segment(&path, verb, sizeof(verb)) || *path) {
-		http_reply_error(request, 404, "it is /v1/servers/POOL/NAME/{drain,ready,maint}");
+		http_reply_error(request, 404,
+				 "it is /v1/servers/POOL/NAME/{drain,ready,maint,add,remove,weight}");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], verb) == 0) {
-			command.server_action = (enum server_action)i;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], verb) != 0)
+			continue;
+		command.verb = (enum admin_verb)i;
+		wrong = take_arguments(uri, &command);
+		if (wrong)
+			http_reply_error(request, 422, "%s", wrong);
+		else
 			admin_commands_run(http->source->commands, request, &command);
-			return;
-		}
-	http_reply_error(request, 404, "a server can be set to drain, ready or maint");
+		return;
+	}
+	http_reply_error(request, 404, "a server can be set to drain, ready or maint, added, removed, and weighted");
 }
 
 /* Routes */

@@ -395,6 +395,19 @@ static void listener_metrics(const struct snapshot_view *view, FILE *to)
 			       proxy->listeners[i].name, "class", classes[class], NULL);
 }
 
+static void sync_metrics(const struct snapshot_view *view, FILE *to)
+{
+	const struct snapshot_sync *sync = view->sync;
+
+	single(view, to, "sync_connected", "gauge", "Whether the channel to the other node's admin is up.",
+	       sync->connected);
+	if (sync->connected && sync->known)
+		single(view, to, "sync_matches", "gauge",
+		       "Whether both nodes hold the same of what was said at run time.", sync->matches);
+	single(view, to, "sync_servers", "gauge", "Servers of which anything was said at run time.",
+	       (double)sync->servers);
+}
+
 void metrics_print(const struct snapshot_view *view, uint64_t n_events, FILE *to)
 {
 	node_metrics(view, n_events, to);
@@ -404,6 +417,8 @@ void metrics_print(const struct snapshot_view *view, uint64_t n_events, FILE *to
 		if (view->config->n_nodes > 1)
 			peer_metrics(view, to);
 	}
+	if (view->sync)
+		sync_metrics(view, to);
 	if (view->snapshot->proxy.at) {
 		single(view, to, "proxy_workers", "gauge", "Worker threads of the proxy.",
 		       view->snapshot->proxy.stats.workers);

@@ -59,14 +59,29 @@ bool snapshot_take(struct snapshot *snapshot, enum msg_type type, const union ms
 /* The channel to a role came up, or its process is gone. */
 void snapshot_link(struct snapshot *snapshot, enum role role, bool linked, nanos now);
 
+/* What both nodes hold of what operators said, and the way between them; replication.h fills it. */
+struct snapshot_sync {
+	bool connected;
+	nanos since;      /* of `connected`; 0: never was */
+	size_t link;      /* index, while connected */
+	bool known;       /* the peer has told its state on this connection; the next three count */
+	bool matches;     /* both nodes hold the same */
+	uint64_t peer_version, peer_servers;
+	uint64_t version, servers; /* ours: the newest word, and of how many servers there are any */
+	uint32_t ticket_keys;
+	uint64_t received, sent;  /* words */
+	const char *trouble;      /* why it is not connected; "" not known */
+};
+
 /* Everything that a rendering needs; all borrowed for the time of the call. */
 struct snapshot_view {
 	const struct snapshot *snapshot;
-	const struct config *config;
+	const struct config *config; /* with what operators changed at run time (overlay.h) */
 	size_t node; /* index in config->nodes */
 	uint64_t generation;
 	nanos now;
 	int64_t wall_ms;
+	const struct snapshot_sync *sync; /* NULL: there is no peer to talk to */
 };
 
 /*

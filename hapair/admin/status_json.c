@@ -121,6 +121,33 @@ static json_t *peer_json(const struct snapshot_view *view)
 	return peer;
 }
 
+static json_t *sync_json(const struct snapshot_view *view)
+{
+	const struct snapshot_sync *sync = view->sync;
+	json_t *json;
+	char text[ADDR_TEXT_MAX];
+
+	if (!sync)
+		return json_null();
+	json = value_object();
+	object_put(json, "connected", value_boolean(true, sync->connected));
+	object_put(json, "age_ms", value_age_ms(view->now, sync->since));
+	object_put(json, "link",
+		   sync->connected
+			   ? value_text(addr_format(&view->config->nodes[!view->node].links[sync->link], text))
+			   : json_null());
+	object_put(json, "matches", value_boolean(sync->connected && sync->known, sync->matches));
+	object_put(json, "version", value_integer(true, (json_int_t)sync->version));
+	object_put(json, "peer_version", value_integer(sync->known, (json_int_t)sync->peer_version));
+	object_put(json, "servers", value_integer(true, (json_int_t)sync->servers));
+	object_put(json, "peer_servers", value_integer(sync->known, (json_int_t)sync->peer_servers));
+	object_put(json, "ticket_keys", value_integer(true, sync->ticket_keys));
+	object_put(json, "sent", value_integer(true, (json_int_t)sync->sent));
+	object_put(json, "received", value_integer(true, (json_int_t)sync->received));
+	object_put(json, "trouble", value_text_or_null(sync->connected ? "" : sync->trouble));
+	return json;
+}
+
 static json_t *check_json(const struct snapshot_view *view, const struct msg_server *said)
 {
 	json_t *check;
@@ -150,6 +177,7 @@ static json_t *server_json(const struct snapshot_view *view, const struct config
 	object_put(server, "active", value_integer(said, said ? said->active : 0));
 	object_put(server, "total", value_integer(said, said ? (json_int_t)said->total : 0));
 	object_put(server, "failed", value_integer(said, said ? (json_int_t)said->failed : 0));
+	object_put(server, "runtime", value_boolean(true, configured->runtime));
 	object_put(server, "last_check", check_json(view, said));
 	object_put(server, "state_age_ms", value_age_ms(view->now, said ? said->since : 0));
 	return server;
@@ -292,6 +320,7 @@ json_t *status_json(const struct snapshot_view *view)
 	object_put(status, "vips", vips_json(view));
 	object_put(status, "drain", drain_json(view));
 	object_put(status, "peer", peer_json(view));
+	object_put(status, "sync", sync_json(view));
 	object_put(status, "pools", pools_json(view));
 	object_put(status, "listeners", listeners_json(view));
 	object_put(status, "processes", processes_json(view));

@@ -51,6 +51,7 @@ struct config_server {
 	const char *name;
 	struct addr address;
 	unsigned weight; /* 1..256 */
+	bool runtime;    /* added by an operator, not by the file; see overlay.h */
 };
 
 struct config_pool {

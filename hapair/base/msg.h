@@ -38,6 +38,7 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	/* set-up and reload, from the supervisor */                                                         \
 	X(CONFIG, msg_config, FROM_SUPERVISOR, TO_ROLES, 1, 0)                                               \
 	X(SECRET, msg_secret, FROM_SUPERVISOR, TO_HEARTBEAT, 1, 0)                                           \
+	X(SYNC_KEYS, msg_sync_keys, FROM_SUPERVISOR, TO_ADMIN, 0, 0)                                         \
 	X(CERTIFICATE, msg_certificate, FROM_SUPERVISOR, TO_PROXY, 1, 0)                                     \
 	X(LISTENER, msg_listener, FROM_SUPERVISOR, TO_PROXY | TO_ADMIN, 1, 0)                                \
 	X(MEMORY, msg_empty, FROM_SUPERVISOR, TO_HEARTBEAT, 1, 0)                                            \
@@ -58,6 +59,9 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	X(SWITCHOVER, msg_request, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                           \
 	/* servers and listeners */                                                                          \
 	X(SERVER_SET, msg_server_set, FROM_ADMIN, TO_PROXY, 0, 0)                                            \
+	X(VERDICT, msg_verdict, FROM_ADMIN, TO_PROXY, 0, 1)                                                  \
+	X(TICKET_KEYS, msg_ticket_keys, FROM_ADMIN, TO_PROXY, 0, 0)                                          \
+	X(TICKET_KEYS_HELD, msg_ticket_keys, FROM_PROXY, TO_ADMIN, 0, 0)                                     \
 	X(SERVER, msg_server, FROM_PROXY, TO_ADMIN, 0, 1)                                                    \
 	X(LISTENER_STATS, msg_listener_stats, FROM_PROXY, TO_ADMIN, 0, 1)                                    \
 	X(PROXY_STATS, msg_proxy_stats, FROM_PROXY, TO_ADMIN, 0, 1)                                          \
@@ -87,6 +91,20 @@ struct msg_config {
 /* The lines of the secret file, in a sealed memfd. */
 struct msg_secret {
 	uint64_t generation;
+};
+
+#define SYNC_KEYS_MAX  8
+#define SYNC_KEY_BYTES 32
+
+/* Keys of the sync channel, derived from those of the secret, in their order: the first is offered, all are accepted. Before CONFIG of
+ * the same generation. */
+struct msg_sync_keys {
+	uint64_t generation;
+	uint32_t n;
+	struct {
+		uint32_t id; /* of the secret's key */
+		uint8_t bytes[SYNC_KEY_BYTES];
+	} keys[SYNC_KEYS_MAX];
 };
 
 /* PEM chain and key of one listener, in a sealed memfd; before CONFIG of the same generation. */
@@ -187,11 +205,46 @@ const char *server_state_name(enum server_state state);
 
 enum server_action { SERVER_ACTION_READY, SERVER_ACTION_DRAIN, SERVER_ACTION_MAINT };
 
-/* Answered by REPLY, unless id is 0 (admin tells a restarted proxy what it had said before). */
+enum server_existence { SERVER_AS_CONFIGURED, SERVER_ADDED, SERVER_REMOVED, SERVER_EXISTENCE_COUNT };
+
+/* What operators said of one server at run time, on either node; all zero but the names: nothing. */
+struct server_wanted {
+	char pool[CONFIG_NAME_MAX + 1], server[CONFIG_NAME_MAX + 1];
+	uint8_t action;        /* enum server_action */
+	uint8_t existence;     /* enum server_existence; where the file has the server, ADDED changes nothing */
+	uint16_t weight;       /* 1..256; 0: that of the file, or added_weight */
+	uint16_t added_weight; /* this and the next: of SERVER_ADDED */
+	struct addr address;
+};
+
+/* From admin, which keeps it; the proxy holds it over reloads. Answered by REPLY, unless id is 0 (what had been said before, or
+ * was said on the other node). */
 struct msg_server_set {
 	uint32_t id;
-	uint32_t action;
+	struct server_wanted wanted;
+};
+
+/* What an earlier proxy or the other node last found; it counts until there is an own result. */
+struct msg_verdict {
 	char pool[CONFIG_NAME_MAX + 1], server[CONFIG_NAME_MAX + 1];
+	uint32_t state; /* SERVER_UP or SERVER_DOWN */
+};
+
+#define TICKET_KEYS_MAX 8
+#define TICKET_NAME     16
+#define TICKET_KEY      32
+
+/* One key for TLS session tickets (RFC 5077, section 4). */
+struct ticket_key {
+	uint64_t period; /* of the wall clock, in which it encrypts */
+	uint8_t name[TICKET_NAME], cipher[TICKET_KEY], mac[TICKET_KEY];
+};
+
+/* To the proxy: the keys that count from now on. HELD, to an admin that was started again: those that the one before it had said. */
+struct msg_ticket_keys {
+	uint32_t n;
+	uint32_t newest; /* index of the one that encrypts; the others only decrypt */
+	struct ticket_key keys[TICKET_KEYS_MAX];
 };
 
 /* A snapshot comes as all its SERVERs and LISTENER_STATS, then one PROXY_STATS with the same serial. */

@@ -231,7 +231,8 @@ static const int calls_proxy[] = {
 	CALL(tee),     CALL(sendfile), CALL(sched_setaffinity),
 };
 
-static const int calls_admin[] = {CALL(accept4), CALL(accept), CALL(sendfile)};
+/* Sockets to the other node's admin, bound to an own address. */
+static const int calls_admin[] = {CALL(accept4), CALL(accept), CALL(sendfile), CALL(bind), CALL(connect)};
 
 /* Nothing that tells somebody of an event needs these. */
 static const int calls_never_in_hooks[] = {
@@ -293,15 +294,19 @@ static int allow_ioctls(scmp_filter_ctx filter, enum sandbox_profile profile)
 	for (size_t i = 0;
 	     r == 0 && profile == SANDBOX_HEARTBEAT && i < sizeof(interface) / sizeof(interface[0]); i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1, arg_is(1, interface[i]));
+	/* getnameinfo() of a link-local client asks for the interface's name; it does without. */
+	if (profile == SANDBOX_ADMIN)
+		r = r ?: seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENODEV), CALL(ioctl), 1,
+					  arg_is(1, interface[0]));
 	return r;
 }
 
 static int allow_families(scmp_filter_ctx filter, enum sandbox_profile profile)
 {
 	static const int heartbeat[] = {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET},
-			 proxy[] = {AF_INET, AF_INET6};
-	const int *families = profile == SANDBOX_HEARTBEAT ? heartbeat : proxy;
-	size_t n = profile == SANDBOX_HEARTBEAT ? 4 : profile == SANDBOX_PROXY ? 2 : 0;
+			 others[] = {AF_INET, AF_INET6};
+	const int *families = profile == SANDBOX_HEARTBEAT ? heartbeat : others;
+	size_t n = profile == SANDBOX_HEARTBEAT ? 4 : 2;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -334,9 +339,14 @@ static int allow_narrowly(scmp_filter_ctx filter, enum sandbox_profile profile)
 	r = r ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prlimit64), 2, arg_is(0, 0), arg_is(2, 0));
 	r = r ?: allow_ioctls(filter, profile);
 	r = r ?: allow_families(filter, profile);
-	/* getnameinfo() of a link-local client asks for the interface's name by a socket; it does without. */
-	if (profile == SANDBOX_ADMIN)
-		r = r ?: seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), CALL(socket), 0);
+	/* The same getnameinfo() begins with a UNIX socket, and evhttp knows how to go on without. */
+	for (int family = 0; r == 0 && profile == SANDBOX_ADMIN && family < AF_INET6; family++)
+		if (family != AF_INET)
+			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), CALL(socket), 1,
+					     arg_is(0, (uint64_t)family));
+	if (r == 0 && profile == SANDBOX_ADMIN)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), CALL(socket), 1,
+				     (struct scmp_arg_cmp){.arg = 0, .op = SCMP_CMP_GT, .datum_a = AF_INET6});
 	return r;
 }
 

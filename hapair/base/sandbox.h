@@ -2,7 +2,8 @@
  * sandbox.h: what a role may do from now on. Called once, after everything that needs root was opened.
  *
  * A role may then: use what is open; open files as its user; heartbeat: NETLINK, PACKET and IP sockets, with
- * CAP_NET_ADMIN and CAP_NET_RAW; proxy: IP sockets, connect, accept, splice; admin: accept. Heartbeat and
+ * CAP_NET_ADMIN and CAP_NET_RAW; proxy: IP sockets, connect, accept, splice; admin: IP sockets,
+ * connect, accept. Heartbeat and
  * admin also replace files (rename, fsync, unlink). Threads, but no processes; no executable memory, so no
  * dlopen() any more. Threads that exist already get the same filter, but no capability. A call outside the
  * list ends the role (SIGSYS) with the name of the call in the log. The runner starts programs; what they

@@ -1,9 +1,12 @@
 /* generation.c: read, check, open; then hand each role its part and nothing more. */
 #include "hapair/supervisor/generation.h"
 
+#include "hapair/base/secret.h"
 #include "hapair/supervisor/sealed.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +188,57 @@ static int send_to_proxy(const struct generation *g, struct ipc *ipc)
 	return r;
 }
 
+/*
+ * A key of its own for the sync channel, for each of the secret's: HMAC-SHA-256 over a label and the cluster's name. admin, which reads
+ * from networks, never has the secret that signs heartbeats.
+ */
+static bool derive(const struct secret *secret, const char *cluster, struct msg_sync_keys *ret)
+{
+	char text[sizeof("hapair sync 1 ") + CONFIG_NAME_MAX];
+	int n = snprintf(text, sizeof(text), "hapair sync 1 %s", cluster);
+	unsigned length;
+
+	for (size_t i = 0; i < secret->n && i < SYNC_KEYS_MAX; i++) {
+		ret->keys[i].id = secret->keys[i].id;
+		if (!HMAC(EVP_sha256(), secret->keys[i].bytes, SECRET_KEY_BYTES, (unsigned char *)text,
+			  (size_t)n, ret->keys[i].bytes, &length))
+			return false;
+		ret->n++;
+	}
+	return true;
+}
+
+static int send_sync_keys(const struct generation *g, struct ipc *ipc)
+{
+	struct msg_sync_keys keys = {.generation = g->number};
+	char *text = malloc(SECRET_BYTES_MAX);
+	ssize_t n = text ? pread(g->secret, text, SECRET_BYTES_MAX, 0) : -1;
+	struct secret secret;
+	const char *why;
+	unsigned line;
+	int r = -EINVAL;
+
+	if (n >= 0 && secret_parse(text, (size_t)n, &secret, &line, &why) == 0) {
+		if (derive(&secret, g->config->cluster.name, &keys))
+			r = ipc_send(ipc, MSG_SYNC_KEYS, &keys, -1);
+		secret_forget(&secret);
+	}
+	if (text)
+		explicit_bzero(text, SECRET_BYTES_MAX);
+	free(text);
+	explicit_bzero(&keys, sizeof(keys));
+	return r;
+}
+
+static int send_to_admin(const struct generation *g, struct ipc *ipc)
+{
+	int r = g->config->n_nodes > 1 ? send_sync_keys(g, ipc) : 0;
+
+	for (size_t i = 0; r == 0 && i < g->config->admin.n_binds; i++)
+		r = send_listener(g, ipc, 0, i, 0, listeners_admin_socket(g->listeners, i));
+	return r;
+}
+
 int generation_send(const struct generation *g, enum role role, struct ipc *ipc)
 {
 	struct msg_config m = {.generation = g->number, .worker_count = g->workers};
@@ -195,8 +249,7 @@ int generation_send(const struct generation *g, enum role role, struct ipc *ipc)
 	else if (role == ROLE_PROXY)
 		r = send_to_proxy(g, ipc);
 	else if (role == ROLE_ADMIN)
-		for (size_t i = 0; r == 0 && i < g->config->admin.n_binds; i++)
-			r = send_listener(g, ipc, 0, i, 0, listeners_admin_socket(g->listeners, i));
+		r = send_to_admin(g, ipc);
 	if (r < 0)
 		return r;
 	memcpy(m.digest, g->config->digest, sizeof(m.digest));

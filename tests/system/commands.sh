@@ -50,7 +50,7 @@ equal "admin.bind takes no command" "$(get "$node" /v1/switchover -X POST)" 403
 
 says "an unknown pool is guessed at" 1 'did you mean "web"' lab_hapair "$node" server list wbe
 says "an unknown server is guessed at" 1 'did you mean "web1"' lab_hapair "$node" server drain web/web
-says "what is not built is said so" 2 'not supported yet' lab_hapair "$node" server weight web/web1 3
+says "a weight is a number" 1 'from 1 to 256' lab_hapair "$node" server weight web/web1 300
 says "a wrong call shows the right one" 2 'usage: ' lab_hapair "$node" server drain
 says "the passive can't give what it has not" 1 . lab_hapair "$other" switchover
 

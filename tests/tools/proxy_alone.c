@@ -1,11 +1,11 @@
-/* rooms: hapair/base/addr.c hapair/base/clock.c hapair/base/ipc.c hapair/base/log.c hapair/base/msg.c hapair/base/role.c */
+/* rooms: hapair/base/addr.c hapair/base/clock.c hapair/base/ipc.c hapair/base/log.c hapair/base/msg.c hapair/base/overlay.c hapair/base/role.c */
 /* rooms: hapair/base/sandbox.c hapair/base/secret.c hapair/config/arena.c hapair/config/config.c hapair/config/build.c hapair/config/facts.c */
 /* rooms: hapair/config/lex.c hapair/config/machine.c hapair/config/options.c hapair/config/report.c hapair/config/rules.c */
 /* rooms: hapair/config/set.c hapair/config/sources.c hapair/config/tree.c hapair/config/value.c hapair/supervisor/generation.c */
 /* rooms: hapair/supervisor/listeners.c hapair/supervisor/sealed.c heartbeat/lease.c proxy/access_log.c proxy/balance.c proxy/checker.c */
 /* rooms: proxy/engine_libevent.c proxy/framing.c proxy/health.c proxy/http.c proxy/pipes.c proxy/plan.c proxy/proxy.c */
 /* rooms: proxy/relay.c proxy/rewrite.c proxy/route.c proxy/servers.c proxy/session.c proxy/session_end.c proxy/session_tunnel.c */
-/* rooms: proxy/slab.c */
+/* rooms: proxy/slab.c proxy/tickets.c */
 /* rooms: proxy/stream_plain.c proxy/stream_tls.c proxy/tls.c proxy/upstream.c proxy/watch.c proxy/wheel.c proxy/worker.c */
 /*
  * proxy_alone: the role "proxy" as it is, with a stand-in for the other roles, for tests and measurements that need no pair.
@@ -138,12 +138,12 @@ static void on_channel_gone(void *ctx, enum role from)
 
 static void set_server(enum server_action action, const char *what)
 {
-	struct msg_server_set m = {.id = ++request_id, .action = action};
+	struct msg_server_set m = {.id = ++request_id, .wanted.action = (uint8_t)action};
 	const char *slash = strchr(what, '/');
 	if (slash == NULL)
 		return;
-	snprintf(m.pool, sizeof(m.pool), "%.*s", (int)(slash - what), what);
-	snprintf(m.server, sizeof(m.server), "%s", slash + 1);
+	snprintf(m.wanted.pool, sizeof(m.wanted.pool), "%.*s", (int)(slash - what), what);
+	snprintf(m.wanted.server, sizeof(m.wanted.server), "%s", slash + 1);
 	ipc_send(admin, MSG_SERVER_SET, &m, -1);
 }
 

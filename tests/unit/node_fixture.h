@@ -42,8 +42,8 @@ static inline void fixture_config(struct fixture *f)
 		(struct config_node){.name = "beta", .links = {fixture_addr("10.0.0.2:7946")}, .n_links = 1};
 	f->vips[0] = (struct config_vip){
 		.ip = fixture_addr("10.0.0.50:1").ip, .prefix_len = 24, .interface = "eth0"};
-	f->servers[0] = (struct config_server){"s1", fixture_addr("10.0.0.11:8080"), 2};
-	f->servers[1] = (struct config_server){"s2", fixture_addr("10.0.0.12:8080"), 1};
+	f->servers[0] = (struct config_server){"s1", fixture_addr("10.0.0.11:8080"), 2, false};
+	f->servers[1] = (struct config_server){"s2", fixture_addr("10.0.0.12:8080"), 1, false};
 	f->pools[0] = (struct config_pool){
 		.name = "web", .balance = BALANCE_LEASTCONN, .servers = f->servers, .n_servers = 2};
 	f->binds[0] = (struct config_bind){fixture_addr("10.0.0.50:80"), false};

@@ -202,6 +202,29 @@ static void use_follows_state_and_policy(void **state)
 	assert_int_equal(health_use(&h, &unchecked), HEALTH_USE_NO);
 }
 
+static void what_others_found_counts_until_there_is_an_own_result(void **state)
+{
+	PLAY(3, 3, {HEALTH_EVENT_INHERITED_UP, SERVER_UP, QUIET, false},
+	     {HEALTH_EVENT_INHERITED_DOWN, SERVER_DOWN, QUIET, false}, {GOOD, SERVER_UP, TELL_UP, false},
+	     {HEALTH_EVENT_INHERITED_DOWN, SERVER_UP, QUIET, false});
+	PLAY(3, 3, {HEALTH_EVENT_INHERITED_UP, SERVER_UP, QUIET, false}, {BAD, SERVER_DOWN, TELL_DOWN, false},
+	     {HEALTH_EVENT_INHERITED_UP, SERVER_DOWN, QUIET, false});
+}
+
+static void what_others_found_down_is_better_than_what_was_found_down_here(void **state)
+{
+	const struct health_policy checked = {true, 1, 1};
+	struct health_outcome o;
+	struct health h;
+
+	health_init(&h, SERVER_UNKNOWN, 1);
+	health_step(&h, &checked, HEALTH_EVENT_INHERITED_DOWN, 1, &o);
+	assert_int_equal(health_use(&h, &checked), HEALTH_USE_SAID_DOWN);
+	assert_true(HEALTH_USE_SAID_DOWN > HEALTH_USE_NO && HEALTH_USE_SAID_DOWN < HEALTH_USE_LAST_RESORT);
+	health_step(&h, &checked, BAD, 1, &o);
+	assert_int_equal(health_use(&h, &checked), HEALTH_USE_NO);
+}
+
 /*
  * Whatever comes in whatever order: down and up are told in turn, and a change of state is always a change.
  */
@@ -221,6 +244,9 @@ static void notifications_alternate_whatever_happens(void **state)
 			random = random * 1664525 + 1013904223;
 			health_step(&h, &policy, (random >> 16) % HEALTH_EVENT_COUNT, i, &o);
 			assert_int_equal(o.changed, o.from != o.to);
+			/* Another one has told it. */
+			if (!h.seen)
+				last = h.told_down ? HEALTH_NOTIFY_DOWN : HEALTH_NOTIFY_NONE;
 			if (o.notify == HEALTH_NOTIFY_NONE)
 				continue;
 			assert_int_not_equal(o.notify, last);
@@ -251,6 +277,8 @@ int main(void)
 		cmocka_unit_test(without_checks_only_the_operator_counts),
 		cmocka_unit_test(an_unsettled_server_is_checked_sooner),
 		cmocka_unit_test(use_follows_state_and_policy),
+		cmocka_unit_test(what_others_found_counts_until_there_is_an_own_result),
+		cmocka_unit_test(what_others_found_down_is_better_than_what_was_found_down_here),
 		cmocka_unit_test(notifications_alternate_whatever_happens),
 		cmocka_unit_test(every_reason_has_a_text),
 	};

@@ -81,7 +81,7 @@ static int open_packet_socket(void)
 	return socket(AF_PACKET, SOCK_RAW, 0) < 0;
 }
 
-/* 0 also where there is no IPv6, and where admin's filter says so. */
+/* 0 also where there is no IPv6. */
 static int open_tcp_socket(void)
 {
 	return socket(AF_INET6, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT;
@@ -128,7 +128,7 @@ static void only_heartbeat_opens_packet_sockets(void **state)
 {
 	assert_ended_by_the_filter(in_sandbox(SANDBOX_PROXY, "", open_packet_socket));
 	assert_exits(in_sandbox(SANDBOX_ADMIN, "", open_packet_socket),
-		     1); /* refused: getnameinfo() tries, and does without */
+		     1); /* refused, not ended: getnameinfo() asks for other families, and does without */
 	assert_exits(in_sandbox(SANDBOX_ADMIN, "", open_tcp_socket), 0);
 	assert_exits(in_sandbox(SANDBOX_HEARTBEAT, "", open_packet_socket), geteuid() == 0 ? 0 : 1);
 	assert_exits(in_sandbox(SANDBOX_PROXY, "", open_tcp_socket), 0);

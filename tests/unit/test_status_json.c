@@ -20,10 +20,13 @@ static const char golden[] =
 	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'last_heard_ms':40,'rtt_us':210,'jitter_"
 	"us':15,"
 	"'loss_pct':12.5,'sent':2000,'received':1999}],'age_ms':100},"
+	"'sync':null,"
 	"'pools':[{'name':'web','balance':'leastconn','servers':["
 	"{'name':'s1','address':'10.0.0.11:8080','state':'up','weight':2,'active':3,'total':500,'failed':4,"
+	"'runtime':false,"
 	"'last_check':{'ok':true,'ms':1.25,'detail':'200 OK','age_ms':2000},'state_age_ms':50000},"
 	"{'name':'s2','address':'10.0.0.12:8080','state':'down','weight':1,'active':0,'total':20,'failed':20,"
+	"'runtime':false,"
 	"'last_check':{'ok':false,'ms':2000.0,'detail':'timed out','age_ms':1000},'state_age_ms':1000}]}],"
 	"'listeners':[{'name':'public','bind':['10.0.0.50:80','10.0.0.50:443 "
 	"tls'],'mode':'http','active':3,'total':100,"
@@ -90,6 +93,33 @@ static void a_whole_node_is_told_in_the_fields_of_the_contract(void **unused)
 	free(wanted_text);
 	json_decref(json);
 	json_decref(wanted);
+	snapshot_done(&f.snapshot);
+}
+
+static void the_way_between_the_nodes_is_told(void **unused)
+{
+	struct snapshot_sync sync = {.version = 8, .servers = 2, .trouble = "the peer is silent"};
+	struct fixture f;
+	json_t *json;
+	const json_t *told;
+
+	fixture_init(&f);
+	f.view.sync = &sync;
+	json = render(&f);
+	told = json_object_get(json, "sync");
+	assert_true(json_is_false(json_object_get(told, "connected")));
+	assert_true(is_null_at(told, "matches") && is_null_at(told, "link") && is_null_at(told, "peer_version"));
+	assert_string_equal(text_at(told, "trouble"), "the peer is silent");
+	json_decref(json);
+	sync.connected = sync.known = sync.matches = true;
+	sync.peer_version = 8;
+	json = render(&f);
+	told = json_object_get(json, "sync");
+	assert_true(json_is_true(json_object_get(told, "matches")));
+	assert_string_equal(text_at(told, "link"), "10.0.0.2:7946");
+	assert_int_equal(json_integer_value(json_object_get(told, "peer_version")), 8);
+	assert_true(is_null_at(told, "trouble"));
+	json_decref(json);
 	snapshot_done(&f.snapshot);
 }
 
@@ -228,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_node_is_told_in_the_fields_of_the_contract),
+		cmocka_unit_test(the_way_between_the_nodes_is_told),
 		cmocka_unit_test(what_nobody_said_is_null_and_the_node_is_starting),
 		cmocka_unit_test(a_heartbeat_that_is_gone_for_longer_than_its_lease_is_a_fault),
 		cmocka_unit_test(a_heartbeat_that_is_silent_is_not_believed_for_ever),
