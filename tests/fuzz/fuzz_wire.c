@@ -91,7 +91,7 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 	wire_encode(m, cluster, wire_key_id(bytes), again);
 	CHECK(wire_check(again, sizeof(again), cluster) == REJECT_NONE);
 	CHECK(wire_key_id(again) == wire_key_id(bytes));
-	wire_decode(again, &back);
+	wire_decode(again, WIRE_SIZE, &back);
 	back.version = m->version;
 	/* What is longer than the field can say is told shorter, never as forever. */
 	if (m->hold != WIRE_FOREVER) {
@@ -99,7 +99,7 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 
 		longer.hold = SECONDS(5000);
 		wire_encode(&longer, cluster, 1, again);
-		wire_decode(again, &longer);
+		wire_decode(again, WIRE_SIZE, &longer);
 		CHECK(longer.hold < SECONDS(5000));
 	}
 	CHECK(back.link == m->link && back.flags == m->flags && back.state == m->state &&
@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 2;
 		n = n < size ? n : size;
 		if (wire_check(data, n, cluster) == REJECT_NONE) {
-			wire_decode(data, &m);
+			wire_decode(data, n, &m);
 			means_the_same(&m, data);
 			if (mine) {
 				m.node = 2;

@@ -43,6 +43,14 @@ static void on_usable(void *ctx, bool usable, const char *why)
 	printf("%9.3f usable: %s (%s)\n", at(), usable ? "yes" : "no", why);
 }
 
+static void on_prepared(void *ctx, int error)
+{
+}
+
+static void on_left(void *ctx, long left)
+{
+}
+
 static void say(const char *what, nanos took, int error)
 {
 	printf("%9.3f %s: %s, %.0f us\n", at(), what, error ? strerror(-error) : "done", (double)took / 1e3);
@@ -169,7 +177,7 @@ static size_t read_wishes(char **argv, int argc, struct vip_wish *wishes)
 
 int main(int argc, char **argv)
 {
-	static const struct vip_handler handler = {on_event, on_usable};
+	static const struct vip_handler handler = {on_event, on_usable, on_prepared, on_left};
 	struct vip_wish wishes[VIPS_MAX] = {0};
 	struct vips *vips;
 	size_t n;

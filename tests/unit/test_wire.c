@@ -48,7 +48,7 @@ static void a_message_survives_the_wire(void **state)
 	wire_encode(&m, cluster, 42, bytes);
 	assert_int_equal(wire_check(bytes, sizeof(bytes), cluster), REJECT_NONE);
 	assert_int_equal(wire_key_id(bytes), 42);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	wire_encode(&back, cluster, 42, again);
 	assert_memory_equal(bytes, again, sizeof(bytes));
 	assert_int_equal(back.sequence, m.sequence);
@@ -80,7 +80,7 @@ static void durations_are_rounded_down_to_microseconds(void **state)
 	m.hold = US(10) + 999;
 	m.echo_ago = 999;
 	wire_encode(&m, cluster, 1, bytes);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_int_equal(back.hold, US(10));
 	assert_int_equal(back.echo_ago, 0);
 }
@@ -93,11 +93,11 @@ static void a_hold_is_never_told_longer_than_it_is(void **state)
 	(void)state;
 	m.hold = SECONDS(100000);
 	wire_encode(&m, cluster, 1, bytes);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_true(back.hold < m.hold);
 	m.hold = -5;
 	wire_encode(&m, cluster, 1, bytes);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_int_equal(back.hold, 0);
 }
 
@@ -109,7 +109,7 @@ static void a_goodbye_holds_forever(void **state)
 	(void)state;
 	m.hold = WIRE_FOREVER;
 	wire_encode(&m, cluster, 1, bytes);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_true(back.hold == WIRE_FOREVER);
 }
 
@@ -144,7 +144,7 @@ static void a_later_version_may_be_longer(void **state)
 	assert_int_equal(wire_check(bytes, WIRE_SIZE + 40, cluster), REJECT_NONE);
 	assert_int_equal(wire_check(bytes, WIRE_SIZE_MAX, cluster), REJECT_NONE);
 	assert_int_equal(wire_check(bytes, WIRE_SIZE_MAX + 1, cluster), REJECT_VERSION);
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_int_equal(back.version, 2);
 	assert_int_equal(back.epoch, m.epoch);
 }
@@ -158,7 +158,7 @@ static void what_this_version_does_not_know_is_unfit(void **state)
 	wire_encode(&m, cluster, 1, bytes);
 	bytes[28] = NODE_STATE_COUNT;
 	bytes[29] = FITNESS_COUNT;
-	wire_decode(bytes, &back);
+	wire_decode(bytes, WIRE_SIZE, &back);
 	assert_int_equal(back.state, NODE_FAULT);
 	assert_int_equal(back.fitness, FITNESS_DEAD);
 }
