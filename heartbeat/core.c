@@ -119,10 +119,10 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {
 		h->release_until = now + 2 * h->terms.dead;
-		h->release_by_order = (event == ELECTION_SWITCHOVER ||
-				       (event == ELECTION_PREPARED &&
-					h->handover.event == ELECTION_SWITCHOVER)) &&
-				      !h->handover.stops;
+		h->release_by_order =
+			(event == ELECTION_SWITCHOVER ||
+			 (event == ELECTION_PREPARED && h->handover.event == ELECTION_SWITCHOVER)) &&
+			!h->handover.stops;
 	}
 	act_transition(h, event, next, why, now, out);
 	act_beat(h, now, out);

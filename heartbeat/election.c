@@ -150,7 +150,9 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_OUTRANKED] =
 					YIELD(PASSIVE, "preempt: the peer has the higher priority"),
 				[ELECTION_SWITCHOVER] = YIELD(PASSIVE, "switchover by the operator"),
-				[ELECTION_PREPARED] = YIELD(DRAINING, "the VIP is handed over; connections are served to their end"),
+				[ELECTION_PREPARED] =
+					YIELD(DRAINING,
+					      "the VIP is handed over; connections are served to their end"),
 				[ELECTION_BROKEN] = YIELD(FAULT, "this node cannot hold the VIP"),
 				[ELECTION_MENDED] = STAY("nothing was broken"),
 				[ELECTION_DRAINED] = STAY("a drain ended by claiming again"),
@@ -210,16 +212,25 @@ const struct election_cell *election_cell(enum node_state state, enum election_e
 const char *election_event_name(enum election_event event)
 {
 	static const char *const names[ELECTION_EVENT_COUNT] = {
-		[ELECTION_SILENCE] = "silence",         [ELECTION_FIRST] = "first",
-		[ELECTION_GRANTED] = "granted",         [ELECTION_RELEASED] = "released",
-		[ELECTION_PEER_HOLDS] = "peer_holds",   [ELECTION_WAITED] = "waited",
-		[ELECTION_SPLIT_WON] = "split_won",     [ELECTION_SPLIT_LOST] = "split_lost",
-		[ELECTION_SPLIT_ENDED] = "split_ended", [ELECTION_LAPSED] = "lapsed",
-		[ELECTION_OVERRUN] = "overrun",         [ELECTION_PEER_FITTER] = "peer_fitter",
-		[ELECTION_OUTRANKED] = "outranked",     [ELECTION_SWITCHOVER] = "switchover",
+		[ELECTION_SILENCE] = "silence",
+		[ELECTION_FIRST] = "first",
+		[ELECTION_GRANTED] = "granted",
+		[ELECTION_RELEASED] = "released",
+		[ELECTION_PEER_HOLDS] = "peer_holds",
+		[ELECTION_WAITED] = "waited",
+		[ELECTION_SPLIT_WON] = "split_won",
+		[ELECTION_SPLIT_LOST] = "split_lost",
+		[ELECTION_SPLIT_ENDED] = "split_ended",
+		[ELECTION_LAPSED] = "lapsed",
+		[ELECTION_OVERRUN] = "overrun",
+		[ELECTION_PEER_FITTER] = "peer_fitter",
+		[ELECTION_OUTRANKED] = "outranked",
+		[ELECTION_SWITCHOVER] = "switchover",
 		[ELECTION_PREPARED] = "prepared",
-		[ELECTION_BROKEN] = "broken",           [ELECTION_MENDED] = "mended",
-		[ELECTION_DRAINED] = "drained",         [ELECTION_STOP] = "stop",
+		[ELECTION_BROKEN] = "broken",
+		[ELECTION_MENDED] = "mended",
+		[ELECTION_DRAINED] = "drained",
+		[ELECTION_STOP] = "stop",
 	};
 
 	return event < ELECTION_EVENT_COUNT ? names[event] : "?";

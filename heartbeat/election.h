@@ -66,7 +66,7 @@ enum election_act {
 	ELECTION_MOVE,   /* change the state, nothing else */
 	ELECTION_ASK,    /* ask the peer for a grant */
 	ELECTION_CLAIM,  /* next epoch, address, fence, announce */
-	ELECTION_YIELD,  /* close the fence, remove the address, tell the peer; to draining: but for connections */
+	ELECTION_YIELD, /* close the fence, remove the address, tell the peer; to draining: but for connections */
 	ELECTION_RAISE,  /* next epoch, announce again */
 	ELECTION_REFUSE, /* a command that cannot be done here */
 };

@@ -114,8 +114,7 @@ int wire_check(const uint8_t *bytes, size_t n, const uint8_t cluster[WIRE_CLUSTE
 		return REJECT_SHORT;
 	if (get32(bytes + AT_MAGIC) != MAGIC)
 		return REJECT_MAGIC;
-	if (bytes[AT_VERSION] == 0 || n > WIRE_SIZE_MAX ||
-	    (bytes[AT_VERSION] == 1 && n != WIRE_SIZE_MIN) ||
+	if (bytes[AT_VERSION] == 0 || n > WIRE_SIZE_MAX || (bytes[AT_VERSION] == 1 && n != WIRE_SIZE_MIN) ||
 	    (bytes[AT_VERSION] == WIRE_VERSION && n != WIRE_SIZE))
 		return REJECT_VERSION;
 	if (memcmp(bytes + AT_CLUSTER, cluster, WIRE_CLUSTER) != 0)

@@ -57,7 +57,7 @@
 
 #define WIRE_VERSION   2
 #define WIRE_MAC_BYTES 32
-#define WIRE_BASE      128                          /* what every version has */
+#define WIRE_BASE      128 /* what every version has */
 #define WIRE_HEAD      228
 #define WIRE_SIZE_MIN  (WIRE_BASE + WIRE_MAC_BYTES)
 #define WIRE_SIZE      (WIRE_HEAD + WIRE_MAC_BYTES) /* what this version sends */

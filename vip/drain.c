@@ -56,7 +56,8 @@ static const struct family {
 	const char *chain, *vips, *mine;
 	uint32_t vips_id, mine_id;
 } families[2] = {
-	{AF_INET, ETHERTYPE_IP, 12, 16, 4, 16, CONCAT(NFT_TYPE_IPV4), "v4", "vip4", "mine4", SET_VIP4, SET_MINE4},
+	{AF_INET, ETHERTYPE_IP, 12, 16, 4, 16, CONCAT(NFT_TYPE_IPV4), "v4", "vip4", "mine4", SET_VIP4,
+	 SET_MINE4},
 	{AF_INET6, ETHERTYPE_IPV6, 8, 24, 16, 40, CONCAT(NFT_TYPE_IPV6), "v6", "vip6", "mine6", SET_VIP6,
 	 SET_MINE6},
 };
@@ -268,8 +269,8 @@ static int install(struct nft *nft, const struct handover_plan *plan, enum drain
 	for (size_t i = 0; i < 2; i++) {
 		const struct family *f = &families[i];
 
-		nft_put_set(nft, f->vips, f->vips_id,
-			    f->family == AF_INET6 ? NFT_TYPE_IPV6 : NFT_TYPE_IPV4, f->length, 0, 0);
+		nft_put_set(nft, f->vips, f->vips_id, f->family == AF_INET6 ? NFT_TYPE_IPV6 : NFT_TYPE_IPV4,
+			    f->length, 0, 0);
 		nft_put_addresses(nft, f->vips, f->family, plan->vips, plan->n_vips);
 		nft_put_set(nft, f->mine, f->mine_id, f->type, f->key_len, NFT_SET_TIMEOUT | NFT_SET_EVAL,
 			    MINE_MAX);

@@ -37,7 +37,8 @@ const char *handover_refusal(const struct handover_plan *plan, const uint8_t hea
 	for (size_t i = 0; !plan->giving && i < plan->n_vips; i++)
 		if (handover_mac_is_sane(heard[i]) &&
 		    memcmp(heard[i], plan->devices[port[i]].peer, HANDOVER_MAC) != 0)
-			return "the peer is seen under another MAC than its own: the nodes are not on one link";
+			return "the peer is seen under another MAC than its own: the nodes are not on one "
+			       "link";
 	return NULL;
 }
 

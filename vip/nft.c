@@ -379,8 +379,8 @@ void nft_protocol(struct nftnl_rule *rule, uint16_t ethertype)
 
 void nft_put_rule(struct nft *nft, struct nftnl_rule *rule)
 {
-	nftnl_rule_nlmsg_build_payload(
-		message(nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK), rule);
+	nftnl_rule_nlmsg_build_payload(message(nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK),
+				       rule);
 	nftnl_rule_free(rule);
 	advance(nft);
 }

@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define TAKER_WAITS SECONDS(10) /* for a peer that does not give after all, if nobody is left to put it back */
+#define TAKER_WAITS                                                                                          \
+	SECONDS(10) /* for a peer that does not give after all, if nobody is left to put it back */
 
 static void wishes_to(const struct vips *vips, struct ip *ret)
 {

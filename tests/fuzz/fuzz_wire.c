@@ -46,6 +46,7 @@ static void perform(void)
 			fence = a->until;
 			break;
 		case HEART_CLOSE:
+		case HEART_DRAIN:
 			fence = 0;
 			break;
 		case HEART_SEND:
@@ -109,6 +110,8 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 	      back.echo_ago == m->echo_ago);
 	CHECK(back.hold == m->hold && back.epoch == m->epoch && back.dead == m->dead &&
 	      back.linger == m->linger);
+	CHECK(back.handover == m->handover && back.n_macs == m->n_macs && m->n_macs <= WIRE_MACS &&
+	      memcmp(back.macs, m->macs, sizeof(m->macs)) == 0);
 	CHECK(back.digest == m->digest && back.priority == m->priority && back.connections == m->connections);
 	CHECK(m->state < NODE_STATE_COUNT && m->fitness < FITNESS_COUNT && m->hold >= 0 && m->echo_ago >= 0);
 }
