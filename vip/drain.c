@@ -12,11 +12,13 @@
 #include "vip/drain.h"
 
 #include "hapair/base/log.h"
+#include "hapair/base/thread.h"
 #include "vip/flows.h"
 #include "vip/loopback.h"
 #include "vip/nft.h"
 
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <net/ethernet.h>
@@ -24,7 +26,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -489,11 +490,22 @@ static void work(struct drain *drain)
 		count(drain);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static void *thread_main(void *arg)
 {
 	struct drain *drain = arg;
 	struct pollfd wait = {.fd = drain->wake_fd, .events = POLLIN};
+	int fds[] = {mnl_socket_get_fd(drain->slow.socket), flows_fd(drain->flows),
+		     loopback_fd(drain->loopback), drain->wake_fd, drain->news_fd};
 
+	qsort(fds, sizeof(fds) / sizeof(fds[0]), sizeof(fds[0]), by_number);
+	thread_keep_only(fds, sizeof(fds) / sizeof(fds[0]));
 	while (!atomic_load(&drain->stop)) {
 		int timeout = atomic_load(&drain->counting) ? (int)(COUNT_EVERY / NS_PER_MS) : -1;
 		uint64_t rung;
@@ -538,19 +550,10 @@ int drain_new(const char *node, struct drain **ret)
 
 int drain_start(struct drain *drain)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int error;
+	int error = thread_start(&drain->thread, THREAD_STACK, thread_main, drain);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's business */
-	error = pthread_create(&drain->thread, &attributes, thread_main, drain);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
 	drain->running = error == 0;
-	return -error;
+	return error;
 }
 
 static void end_thread(struct drain *drain)

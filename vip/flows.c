@@ -60,6 +60,11 @@ void flows_free(struct flows *flows)
 	free(flows);
 }
 
+int flows_fd(const struct flows *flows)
+{
+	return mnl_socket_get_fd(flows->socket);
+}
+
 static void take_ip(struct ip *to, int family, const void *bytes)
 {
 	memset(to, 0, sizeof(*to));

@@ -21,6 +21,7 @@ struct flows;
 
 int flows_new(struct flows **ret);
 void flows_free(struct flows *flows);
+int flows_fd(const struct flows *flows);
 
 /*
  * Calls `each` for every connection of a VIP that is not over (also half open and closing ones; not TIME_WAIT). Returns how many of

@@ -72,6 +72,11 @@ void loopback_free(struct loopback *loopback)
 	free(loopback);
 }
 
+int loopback_fd(const struct loopback *loopback)
+{
+	return nl_socket_get_fd(loopback->socket);
+}
+
 /* --- addresses --- */
 
 static struct rtnl_addr *build(const struct ip *ip)

@@ -16,6 +16,7 @@ struct loopback;
 
 int loopback_new(struct loopback **ret);
 void loopback_free(struct loopback *loopback);
+int loopback_fd(const struct loopback *loopback);
 
 /* For `lifetime` (cut to seconds, one more); an address that is there gets the new one. */
 int loopback_add(struct loopback *loopback, const struct ip *vips, size_t n, nanos lifetime);
