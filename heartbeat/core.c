@@ -24,7 +24,7 @@
 #define BURST_MIN             MS(2)
 #define HOLD_DOWN_MAX         SECONDS(60)
 #define HOLD_DOWN_FORGET      SECONDS(10) /* a claim that lasted so long was a good one */
-#define PREPARE_WAIT          SECONDS(3) /* for both nodes to be prepared; then the VIP is given plainly */
+#define PREPARE_WAIT          SECONDS(3)  /* for both nodes to be prepared; then the VIP is given plainly */
 
 /* D - m - I - s, with the D that the peer waits when that is shorter, so that silence is believed before its grant ends. */
 static nanos silence_threshold(const struct heart *h)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct election_standing {
-	bool usable;     /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
+	bool usable; /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
 	uint8_t fitness; /* enum fitness_class */
 	uint32_t priority;
 	uint64_t node;

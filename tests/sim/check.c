@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREPARE_WAIT SECONDS(3) /* core.c */
-#define SETTLED_WAITS 6 /* D after which nothing of a fault should go on */
+#define PREPARE_WAIT  SECONDS(3) /* core.c */
+#define SETTLED_WAITS 6          /* D after which nothing of a fault should go on */
 
 static void fail(struct world *w, const char *what)
 {
