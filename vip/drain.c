@@ -229,15 +229,15 @@ static void put_rules(struct nft *nft, const struct handover_plan *plan, const s
 		      enum drain_mode mode, bool fresh)
 {
 	put_finished(nft, f, fresh);
-	if (mode != DRAIN_GIVEN)
+	if (mode != DRAIN_PEER)
 		put_begins_here(nft, f, fresh);
 	if (mode == DRAIN_ALL)
 		return;
-	for (size_t i = 0; mode == DRAIN_GIVEN && i < plan->n_devices; i++)
+	for (size_t i = 0; mode == DRAIN_PEER && i < plan->n_devices; i++)
 		put_begins_at_peer(nft, f, &plan->devices[i], fresh);
 	for (size_t i = 0; i < plan->n_devices; i++)
 		put_from_peer(nft, f, &plan->devices[i]);
-	for (size_t i = 0; mode == DRAIN_GIVEN && i < plan->n_devices; i++)
+	for (size_t i = 0; mode == DRAIN_PEER && i < plan->n_devices; i++)
 		put_to_peer(nft, f, &plan->devices[i], true);
 	put_mine(nft, f, fresh);
 	if (mode == DRAIN_HOLD)
@@ -284,16 +284,21 @@ static int install(struct nft *nft, const struct handover_plan *plan, enum drain
 	return nft_commit(nft);
 }
 
+static void put_change(struct nft *nft, const struct handover_plan *plan, enum drain_mode mode)
+{
+	for (size_t i = 0; i < 2; i++) {
+		nft_put_no_rules(nft, families[i].chain);
+		put_rules(nft, plan, &families[i], mode, false);
+	}
+}
+
 static int change(struct nft *nft, const struct handover_plan *plan, enum drain_mode mode)
 {
 	int error = nft_begin(nft);
 
 	if (error)
 		return error;
-	for (size_t i = 0; i < 2; i++) {
-		nft_put_no_rules(nft, families[i].chain);
-		put_rules(nft, plan, &families[i], mode, false);
-	}
+	put_change(nft, plan, mode);
 	return nft_commit(nft);
 }
 
@@ -618,11 +623,11 @@ static void order(struct drain *drain, enum job job)
 void drain_prepare(struct drain *drain, const struct handover_plan *plan)
 {
 	drain->plan = *plan;
-	/* What is in force stays: the node that drains goes on so until it holds. */
-	if (drain->mode == DRAIN_OFF)
-		drain->mode = plan->giving ? DRAIN_ALL : DRAIN_HOLD;
-	else if (drain->mode == DRAIN_ALL && !plan->giving)
-		drain->mode = DRAIN_HOLD;
+	/* Who is about to take lets connections begin here only where the peer passes them on. A giver that has a mode holds. */
+	if (!plan->giving)
+		drain->mode = DRAIN_PEER;
+	else if (drain->mode == DRAIN_OFF)
+		drain->mode = DRAIN_ALL;
 	order(drain, JOB_PREPARE);
 }
 
@@ -660,6 +665,22 @@ int drain_steer(struct drain *drain, enum drain_mode mode)
 	if (!error)
 		drain->mode = mode;
 	return error;
+}
+
+void drain_put_given(struct nft *batch, void *ctx)
+{
+	struct drain *drain = ctx;
+	char table[sizeof(batch->table)];
+
+	memcpy(table, batch->table, sizeof(table));
+	memcpy(batch->table, drain->now.table, sizeof(batch->table));
+	put_change(batch, &drain->plan, DRAIN_PEER);
+	memcpy(batch->table, table, sizeof(batch->table));
+}
+
+void drain_given(struct drain *drain)
+{
+	drain->mode = DRAIN_PEER;
 }
 
 enum drain_mode drain_mode(const struct drain *drain)

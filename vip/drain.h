@@ -4,7 +4,7 @@
  * A table of the netdev family, `hapair_NODE_drain`, before the fence, on the interfaces of the VIPs. It remembers in `mine4` and
  * `mine6` which connections end at this node, and in what state it is (drain_steer()) says what becomes of a frame to a VIP:
  *
- *                         DRAIN_ALL   DRAIN_HOLD                    DRAIN_GIVEN
+ *                         DRAIN_ALL   DRAIN_HOLD                    DRAIN_PEER
  *   begins (SYN)          remember    remember, here                to the peer
  *   remembered            here        here                          here
  *   came from the peer    here        here                          here (a SYN is remembered)
@@ -26,8 +26,8 @@
 enum drain_mode {
 	DRAIN_OFF,
 	DRAIN_ALL,  /* about to give: only remembers */
-	DRAIN_HOLD, /* holds, or is about to, while the peer has connections of its own */
-	DRAIN_GIVEN /* gave the VIP, serves the connections that it has */
+	DRAIN_HOLD, /* holds, while the peer has connections of its own */
+	DRAIN_PEER  /* the peer holds: gave the VIP and serves what it has, or is about to take it */
 };
 
 struct drain;
@@ -59,6 +59,10 @@ bool drain_prepared(struct drain *drain, int *ret_error);
 
 /* Another mode, now. -ENOENT: nothing is prepared. */
 int drain_steer(struct drain *drain, enum drain_mode mode);
+/* The same for DRAIN_PEER, as a part of somebody else's batch (fence_connections()); drain_given() when it was committed. */
+struct nft;
+void drain_put_given(struct nft *batch, void *drain);
+void drain_given(struct drain *drain);
 enum drain_mode drain_mode(const struct drain *drain);
 
 /* In the thread: everything is put back. Costs nothing when there is nothing. */

@@ -345,7 +345,8 @@ int fence_renew(struct fence *fence, nanos left)
 	return error == -ENOENT ? lapsed_or_gone(fence) : error;
 }
 
-int fence_connections(struct fence *fence, nanos left, bool begins)
+int fence_connections(struct fence *fence, nanos left, bool begins,
+		      void (*also)(struct nft *batch, void *ctx), void *ctx)
 {
 	int error;
 
@@ -358,6 +359,8 @@ int fence_connections(struct fence *fence, nanos left, bool begins)
 	put_devices(fence, "flows", left);
 	if (begins)
 		put_devices(fence, "fresh", left);
+	if (also)
+		also(&fence->nft, ctx);
 	error = nft_commit(&fence->nft);
 	return error == -ENOENT ? -ESTALE : error;
 }

@@ -77,9 +77,12 @@ int fence_renew(struct fence *fence, nanos left);
 
 /*
  * Closed, but for TCP from and to the VIPs, for `left`: nothing is answered that asks for a VIP (ARP, neighbour discovery). A node
- * that drains has `begins` false: no connection begins either. -ERANGE, -ESTALE as above.
+ * that drains has `begins` false: no connection begins either. `also`, unless NULL, adds to the same batch what has to happen in the
+ * same instant. -ERANGE, -ESTALE as above.
  */
-int fence_connections(struct fence *fence, nanos left, bool begins);
+struct nft;
+int fence_connections(struct fence *fence, nanos left, bool begins,
+		      void (*also)(struct nft *batch, void *ctx), void *ctx);
 
 /* Closes it now, for connections too. -ESTALE as above. */
 int fence_close(struct fence *fence);

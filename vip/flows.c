@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEW_SYN_RECV 12 /* TCP_NEW_SYN_RECV: half-open connections, told as SYN_RECV */
+#define NEW_SYN_RECV    12 /* TCP_NEW_SYN_RECV: half-open connections, told as SYN_RECV */
+#define HALF_OPEN_TRIES 2
 #define STATES                                                                                               \
 	(1u << TCP_ESTABLISHED | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |            \
 	 1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING | 1u << NEW_SYN_RECV)
@@ -72,6 +73,18 @@ static void take_ip(struct ip *to, int family, const void *bytes)
 	memcpy(to->bytes, bytes, family == AF_INET6 ? 16 : 4);
 }
 
+/* Is there something left to do for it here? */
+static bool has_a_future(const struct inet_diag_msg *diag)
+{
+	/* Everything was acknowledged, and nobody here waits for the client's end. */
+	if (diag->idiag_state == TCP_FIN_WAIT2)
+		return diag->idiag_inode != 0;
+	/* Half open, and the client has not answered for 3 s (RFC 6298): most likely it never will. */
+	if (diag->idiag_state == TCP_SYN_RECV)
+		return diag->idiag_retrans < HALF_OPEN_TRIES;
+	return true;
+}
+
 static int see_socket(const struct nlmsghdr *nlh, void *ctx)
 {
 	const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(nlh);
@@ -83,9 +96,7 @@ static int see_socket(const struct nlmsghdr *nlh, void *ctx)
 	for (size_t i = 0; i < walk->n_vips; i++) {
 		if (!ip_equal(&walk->vips[i], &flow.vip))
 			continue;
-		/* In FIN_WAIT2 without an owner everything was acknowledged, and nobody here waits for the client's end. */
-		if (diag->idiag_state != TCP_FIN_WAIT2 || diag->idiag_inode)
-			walk->n++;
+		walk->n += has_a_future(diag);
 		if (walk->each)
 			walk->each(walk->ctx, &flow);
 		break;

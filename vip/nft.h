@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NFT_BATCH_SIZE  32768
+#define NFT_BATCH_SIZE  131072 /* steering for 16 interfaces is about 60 KB */
 #define NFT_COMMENT_MAX 128
 
 /* The key types that nft(8) shows; the kernel only keeps them. A concatenation has six bits for each part. */

@@ -2,7 +2,7 @@
  * vip_drain.c: the part of vip/ that makes a planned switchover invisible: steering (drain.h) and the fence's exception for
  * connections, in the right order.
  *
- *      giver    prepare (remembers)          give: steer, then close the fence but for connections     undrain
+ *      giver    prepare (remembers)          give: steer and close the fence but for connections        undrain
  *      taker    prepare, fence lets pass     claim: steer, then open the fence                         undrain
  *               what the giver passes on
  */
@@ -56,22 +56,26 @@ void vip_drain_begin(struct vips *vips, bool warm)
 		log_warning("what an earlier drain left could not be put back: %s", strerror(-error));
 }
 
-int vip_drain_fence(struct vips *vips)
+static int put_fence(struct vips *vips, void (*also)(struct nft *batch, void *ctx))
 {
 	nanos left = vips->flows_until - clock_now();
 
-	if (vips->held || !vips->fence || !vips->plan.n_devices || left < fence_shortest(vips->fence))
-		return 0;
-	return fence_connections(vips->fence, left, vips->flows_begin);
+	if (left < fence_shortest(vips->fence))
+		return also ? -ERANGE : 0;
+	return fence_connections(vips->fence, left, vips->flows_begin, also, vips->drain);
 }
 
-static int let_connections(struct vips *vips, nanos time, bool begin)
+int vip_drain_fence(struct vips *vips)
+{
+	return !vips->held && vips->fence && vips->plan.n_devices ? put_fence(vips, NULL) : 0;
+}
+
+static void allow_connections(struct vips *vips, nanos time, bool begin)
 {
 	nanos until = clock_now() + time;
 
 	vips->flows_until = until > vips->flows_until ? until : vips->flows_until;
 	vips->flows_begin = begin;
-	return vip_drain_fence(vips);
 }
 
 bool vip_can_drain(const struct vips *vips)
@@ -119,24 +123,31 @@ void vip_drain_read(struct vips *vips)
 	if (!vips->drain)
 		return;
 	if (drain_prepared(vips->drain, &error)) {
-		if (!error && !vips->held)
-			error = let_connections(vips, TAKER_WAITS, true);
+		if (!error && !vips->held) {
+			allow_connections(vips, TAKER_WAITS, true);
+			error = vip_drain_fence(vips);
+		}
 		vips->handler->on_prepared(vips->ctx, error);
 	}
-	if (drain_mode(vips->drain) == DRAIN_GIVEN && drain_left(vips->drain) >= 0)
+	if (drain_mode(vips->drain) == DRAIN_PEER && drain_left(vips->drain) >= 0)
 		vips->handler->on_left(vips->ctx, drain_left(vips->drain));
 }
 
 int vip_give(struct vips *vips)
 {
-	int error = vips->drain ? drain_steer(vips->drain, DRAIN_GIVEN) : -ENOENT;
+	int error = -ENOENT;
 
+	/* In one transaction: from here on connections begin at the peer, and nobody here answers for the VIP. */
+	if (vips->drain && drain_mode(vips->drain) != DRAIN_OFF) {
+		allow_connections(vips, vips->timeout, false);
+		error = put_fence(vips, drain_put_given);
+	}
 	if (!error) {
+		drain_given(vips->drain);
 		vips->held = false;
 		vips->until = 0;
 		announce_stop(&vips->schedule);
 		address_keep(vips->book, 0);
-		error = let_connections(vips, vips->timeout, false);
 	}
 	if (error) {
 		vip_close(vips);
