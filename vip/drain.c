@@ -6,8 +6,8 @@
  *     chain ingress { hook ingress, before the fence; ip daddr @vip4 goto v4;  ip6 daddr @vip6 goto v6 }
  *     chain v4, v6 { <the rules of the mode> }
  *
- * A connection is remembered for REMEMBERED, which is longer than any drain, and for FINISHED after the client's FIN or RST, so
- * that a long drain on a busy node does not fill the set with the dead.
+ * A connection is remembered for REMEMBERED, which is longer than any drain, for FINISHED after the client's FIN (it may go on to
+ * receive) and for BROKEN after its RST, so that a long drain on a busy node does not fill the set with the dead.
  */
 #include "vip/drain.h"
 
@@ -34,7 +34,8 @@
 
 #define CHAIN_PRIORITY -310 /* the fence is at -300 */
 #define REMEMBERED     SECONDS(7 * 86400)
-#define FINISHED       SECONDS(60)
+#define FINISHED       SECONDS(300)
+#define BROKEN         SECONDS(10)
 #define MINE_MAX       1048576
 #define SEEDS          64 /* elements in one batch */
 #define COUNT_EVERY    MS(100)
@@ -126,19 +127,19 @@ static uint32_t id_of(bool fresh, uint32_t id)
 	return fresh ? id : 0;
 }
 
-static void put_finished(struct nft *nft, const struct family *f, bool fresh)
+static void put_ends(struct nft *nft, const struct family *f, uint8_t flag, nanos timeout, bool fresh)
 {
 	struct nftnl_rule *rule = nft_rule(nft, f->chain);
 	uint8_t none = 0;
 
 	match_tcp(rule);
 	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
-	nft_mask(rule, TH_FIN | TH_RST);
+	nft_mask(rule, flag);
 	nft_compare(rule, NFT_CMP_NEQ, &none, 1);
 	load_key(rule, f);
 	nft_lookup(rule, f->mine, id_of(fresh, f->mine_id), 0);
 	load_key(rule, f);
-	nft_update(rule, f->mine, id_of(fresh, f->mine_id), FINISHED);
+	nft_update(rule, f->mine, id_of(fresh, f->mine_id), timeout);
 	nft_put_rule(nft, rule);
 }
 
@@ -228,7 +229,8 @@ static void put_not_tcp(struct nft *nft, const struct family *f)
 static void put_rules(struct nft *nft, const struct handover_plan *plan, const struct family *f,
 		      enum drain_mode mode, bool fresh)
 {
-	put_finished(nft, f, fresh);
+	put_ends(nft, f, TH_FIN, FINISHED, fresh);
+	put_ends(nft, f, TH_RST, BROKEN, fresh);
 	if (mode != DRAIN_PEER)
 		put_begins_here(nft, f, fresh);
 	if (mode == DRAIN_ALL)
@@ -308,31 +310,29 @@ struct seeding {
 	struct nft *nft;
 	struct nftnl_set *sets[2];
 	unsigned n;
+	bool anew; /* what was remembered before goes with the first batch */
 	int error;
 };
 
 static void seed_flush(struct seeding *seeding)
 {
-	int error = seeding->n ? nft_begin(seeding->nft) : 0;
+	int error = seeding->n || seeding->anew ? nft_begin(seeding->nft) : -ENODATA;
 
+	for (size_t i = 0; i < 2 && !error && seeding->anew; i++)
+		nft_put_elements(seeding->nft, NFT_MSG_DELSETELEM, 0,
+				 nft_set_named(seeding->nft, families[i].mine));
 	for (size_t i = 0; i < 2; i++) {
-		struct nftnl_set *set = seeding->sets[i];
-		uint32_t any = 0;
-		struct nftnl_set_elems_iter *iter = set ? nftnl_set_elems_iter_create(set) : NULL;
-
-		any = iter && nftnl_set_elems_iter_cur(iter) != NULL;
-		if (iter)
-			nftnl_set_elems_iter_destroy(iter);
-		if (any && seeding->n && !error)
-			nft_put_elements(seeding->nft, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set);
-		else if (set)
-			nftnl_set_free(set);
+		if (seeding->sets[i] && !error)
+			nft_put_elements(seeding->nft, NFT_MSG_NEWSETELEM, NLM_F_CREATE, seeding->sets[i]);
+		else if (seeding->sets[i])
+			nftnl_set_free(seeding->sets[i]);
 		seeding->sets[i] = NULL;
 	}
-	if (seeding->n && !error)
+	if (!error)
 		error = nft_commit(seeding->nft);
 	seeding->n = 0;
-	if (error && !seeding->error)
+	seeding->anew = false;
+	if (error && error != -ENODATA && !seeding->error)
 		seeding->error = error;
 }
 
@@ -357,7 +357,9 @@ static void seed(void *ctx, const struct flow *flow)
 /* After the table has begun to remember, so that none is missed. */
 static int remember_all(struct drain *drain, const struct handover_plan *plan)
 {
-	struct seeding seeding = {.nft = &drain->slow};
+	/* A client may have used the port of a connection that ended here for one that it has with the peer. Frames for
+	 * connections of this node come from the peer just now, so nothing is lost while the list is made anew. */
+	struct seeding seeding = {.nft = &drain->slow, .anew = !plan->giving};
 	long n = flows_list(drain->flows, plan->vips, plan->n_vips, seed, &seeding);
 
 	seed_flush(&seeding);
