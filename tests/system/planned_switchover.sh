@@ -71,7 +71,7 @@ for round in $(seq "${LAB_ROUNDS:-6}"); do
 	bad=$(($(field "$window" '[.streams[] | (.failed // 0) + (.broken // 0)] | add') + $(field "$late" '[.streams[].broken // 0] | add')))
 	starved=$(($(starved_ms) - starved))
 	# Where ordinary processes wait so long for a processor, requests fail with or without a switchover.
-	if [ "$(field "$window" ".stall_ms > $STORY_VOID_MS or .wait_ms > 3 * $STORY_VOID_MS or $starved > .ms / 4")" = true ]; then
+	if [ "$(field "$window" ".stall_ms > $STORY_VOID_MS or .wait_ms > 3 * $STORY_VOID_MS or $starved > 2 * .ms")" = true ]; then
 		voids=$((voids + 1))
 		echo "  void: the machine itself was busy for $(field "$window" .stall_ms) and $(field "$window" .wait_ms) ms, the proxies waited $starved of $(field "$window" .ms) ms ($bad failed or broken)"
 		[ "$bad" = 0 ] || echo "# $window"
