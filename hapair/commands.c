@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A little more than admin itself waits (admin/commands.c), so that its explanation arrives. */
 #define SWITCHOVER_TIMEOUT_S 20
@@ -73,16 +74,49 @@ static json_t *post_plain(const struct invocation *invocation, int argc, char **
 	return NULL;
 }
 
+/* Says how many connections are left, whenever that changes, until the drain is over. The status is asked once a second. */
+static int wait_for_drain(const struct invocation *invocation)
+{
+	json_int_t told = -1;
+
+	for (;;) {
+		int exit_status;
+		char *text;
+		json_t *status = command_fetch_status(invocation, &text, &exit_status);
+		const json_t *drain = json_object_get(status, "drain");
+		json_int_t left = json_integer_value(json_object_get(drain, "left"));
+		bool over = status && !json_is_object(drain);
+
+		if (!over && status && json_is_integer(json_object_get(drain, "left")) && left != told) {
+			printf("%" JSON_INTEGER_FORMAT " connections left\n", left);
+			fflush(stdout);
+			told = left;
+		}
+		json_decref(status);
+		if (status)
+			free(text);
+		if (over)
+			puts("the drain is over");
+		if (over || !status)
+			return over ? EXIT_DONE : exit_status;
+		sleep(1);
+	}
+}
+
 int command_switchover(const struct invocation *invocation, int argc, char **argv)
 {
+	bool wait = argc == 2 && strcmp(argv[1], "--wait") == 0;
 	int exit_status;
-	json_t *answer =
-		post_plain(invocation, argc, argv, "/v1/switchover", SWITCHOVER_TIMEOUT_S, &exit_status);
+	json_t *answer = post_plain(invocation, wait ? 1 : argc, argv, "/v1/switchover", SWITCHOVER_TIMEOUT_S,
+				    &exit_status);
 
 	if (answer)
 		printf("%s (%" JSON_INTEGER_FORMAT " ms)\n",
 		       *field(answer, "text") ? field(answer, "text") : "done",
 		       json_integer_value(json_object_get(answer, "took_ms")));
+	fflush(stdout);
+	if (answer && wait)
+		exit_status = wait_for_drain(invocation);
 	json_decref(answer);
 	return exit_status;
 }

@@ -56,6 +56,11 @@ bool heart_peer_holds(const struct heart *h)
 	return (h->peer.flags & WIRE_ASKS) && h->peer.state == NODE_ACTIVE;
 }
 
+bool heart_peer_holds_now(const struct heart *h, nanos now)
+{
+	return heart_peer_alive(h, now) && heart_peer_holds(h);
+}
+
 /* Nobody can be there: no peer in the configuration, or it left and nobody came since. */
 bool heart_nobody_there(const struct heart *h)
 {
@@ -112,6 +117,22 @@ static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 	return later(later(h->not_before, h->promised) - now, 0);
 }
 
+static uint8_t handover_now(const struct heart *h)
+{
+	const struct heart_handover *o = &h->handover;
+	uint8_t bits = 0;
+
+	if (h->settings.can_drain && !h->stopping)
+		bits |= WIRE_CAN_DRAIN;
+	if (o->handing)
+		bits |= WIRE_PREPARE;
+	if (o->taking && o->ready)
+		bits |= WIRE_PREPARED;
+	if (o->taking && o->failed)
+		bits |= WIRE_CANNOT;
+	return bits;
+}
+
 void act_send(struct heart *h, unsigned link, uint16_t flags, nanos now, struct heart_actions *out)
 {
 	struct heart_action *a = act_push(out, HEART_SEND);
@@ -143,6 +164,7 @@ void act_send(struct heart *h, unsigned link, uint16_t flags, nanos now, struct 
 	m->connections = h->connections;
 	m->priority = h->settings.priority;
 	m->digest = h->settings.digest;
+	m->handover = handover_now(h);
 	h->detect.links[link].sent++;
 	lease_sent_note(&h->sent, m->sequence, link, now);
 	h->dirty = true;

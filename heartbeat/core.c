@@ -24,6 +24,7 @@
 #define BURST_MIN             MS(2)
 #define HOLD_DOWN_MAX         SECONDS(60)
 #define HOLD_DOWN_FORGET      SECONDS(10) /* a claim that lasted so long was a good one */
+#define PREPARE_WAIT          SECONDS(3)  /* for both nodes to be prepared; then the VIP is given plainly */
 
 /* D - m - I - s, with the D that the peer waits when that is shorter, so that silence is believed before its grant ends. */
 static nanos silence_threshold(const struct heart *h)
@@ -80,6 +81,7 @@ static void claim(struct heart *h, enum election_event event, const char *why, n
 	h->granted = h->on_silence ? 0 : until;
 	h->split = false;
 	h->claimed_by_order = event == ELECTION_RELEASED && (h->peer.flags & WIRE_SWITCHOVER);
+	h->handover.taking = false;
 	h->release_until = 0;
 	act_raise_epoch(h);
 	act_fence(h, HEART_CLAIM, until, now, out);
@@ -100,19 +102,27 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	bool comes_back = event == ELECTION_LAPSED && may_claim_on_silence(h, now);
 
 	h->fence_end = h->granted = 0;
-	h->on_silence = h->split = h->claimed_by_order = false;
+	h->on_silence = h->split = h->claimed_by_order = h->handover.handing = false;
 	stop_asking(h);
-	if (!PLANTED(PLANT_RELEASE_UNCLOSED))
+	if (next == NODE_DRAINING) {
+		h->handover.until = now + h->settings.drain_timeout;
+		if (!PLANTED(PLANT_RELEASE_UNCLOSED))
+			act_push(out, HEART_DRAIN);
+	} else if (!PLANTED(PLANT_RELEASE_UNCLOSED)) {
 		act_push(out, HEART_CLOSE);
+	}
 	/* A stall with nobody else there: the claim that follows at once keeps the connections. */
 	if (!comes_back) {
-		if (!PLANTED(PLANT_RELEASE_UNCLOSED))
+		if (!PLANTED(PLANT_RELEASE_UNCLOSED) && next != NODE_DRAINING)
 			act_push(out, HEART_RELEASE);
 		h->retry_after = now + h->terms.dead;
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {
 		h->release_until = now + 2 * h->terms.dead;
-		h->release_by_order = event == ELECTION_SWITCHOVER;
+		h->release_by_order =
+			(event == ELECTION_SWITCHOVER ||
+			 (event == ELECTION_PREPARED && h->handover.event == ELECTION_SWITCHOVER)) &&
+			!h->handover.stops;
 	}
 	act_transition(h, event, next, why, now, out);
 	act_beat(h, now, out);
@@ -152,6 +162,113 @@ static enum election_act apply(struct heart *h, enum election_event event, nanos
 		break;
 	}
 	return cell->act;
+}
+
+/* Handing over without breaking connections */
+
+static bool may_drain(const struct heart *h, nanos now)
+{
+	return h->settings.can_drain && h->settings.drain_timeout > 0 && heart_can_serve(h) &&
+	       heart_peer_alive(h, now) && (h->peer.handover & WIRE_CAN_DRAIN);
+}
+
+static const char *why_plain(const struct heart *h)
+{
+	if (!h->settings.can_drain)
+		return "this machine cannot steer frames (nftables)";
+	if (h->settings.drain_timeout <= 0)
+		return "drain_timeout is 0";
+	if (!heart_can_serve(h))
+		return "the proxy of this node does not serve";
+	return h->peer.version < WIRE_VERSION ? "the peer is of an older version"
+					      : "the peer cannot steer frames";
+}
+
+static void ask_to_prepare(struct heart *h, bool giving, nanos now, struct heart_actions *out)
+{
+	h->handover.in_force = true;
+	h->handover.ready = h->handover.failed = false;
+	act_push(out, HEART_PREPARE)->giving = giving;
+	act_beat(h, now, out);
+}
+
+static void begin_handover(struct heart *h, enum election_event event, nanos now, struct heart_actions *out)
+{
+	h->handover.handing = true;
+	h->handover.event = event;
+	h->handover.by = now + PREPARE_WAIT;
+	h->handover.plain = NULL;
+	ask_to_prepare(h, true, now, out);
+}
+
+static void give(struct heart *h, const char *plain, nanos now, struct heart_actions *out)
+{
+	const char *why = NULL;
+
+	h->handover.handing = false;
+	h->handover.plain = plain;
+	h->switch_by = now + 2 * h->terms.dead;
+	if (h->handover.stops)
+		why = "the daemon stops";
+	else if (!plain && h->handover.event == ELECTION_SWITCHOVER)
+		why = "switchover by the operator; connections are served to their end";
+	apply(h, plain ? h->handover.event : ELECTION_PREPARED, 0, why, now, out);
+}
+
+/* As the holder: the peer is alive and does not hold. */
+static void go_on_handing(struct heart *h, nanos now, struct heart_actions *out)
+{
+	struct heart_handover *o = &h->handover;
+
+	if (o->ready && (h->peer.handover & WIRE_PREPARED))
+		give(h, NULL, now, out);
+	else if (o->failed)
+		give(h, "this node could not prepare", now, out);
+	else if (h->peer.handover & WIRE_CANNOT)
+		give(h, "the peer could not prepare", now, out);
+	else if (now >= o->by)
+		give(h, "the preparation took too long", now, out);
+}
+
+static void begin_stop(struct heart *h, nanos now, struct heart_actions *out);
+
+/* What follows from the peer's state and from time, and whether anything that is in force still should be. */
+static void settle_handover(struct heart *h, nanos now, struct heart_actions *out)
+{
+	struct heart_handover *o = &h->handover;
+	bool alive = heart_peer_alive(h, now), gives = alive && (h->peer.handover & WIRE_PREPARE);
+	bool drains = alive && h->peer.state == NODE_DRAINING;
+
+	if (h->state == NODE_DRAINING && now >= o->until)
+		apply(h, ELECTION_DRAINED, 0, "drain_timeout is over", now, out);
+	if (o->handing && !alive)
+		o->handing = false;
+	if (h->state != NODE_ACTIVE && gives && !o->taking && !h->stopping && h->settings.can_drain) {
+		o->taking = true;
+		ask_to_prepare(h, false, now, out);
+	} else if (o->taking && !gives && !drains) {
+		o->taking = false;
+	}
+	if (o->in_force && !o->handing && !o->taking && !drains && h->state != NODE_DRAINING) {
+		o->in_force = o->ready = o->failed = false;
+		act_push(out, HEART_UNDRAIN);
+	}
+	if (o->stops && !o->handing && h->state != NODE_DRAINING && !h->stopping)
+		begin_stop(h, now, out);
+}
+
+void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out)
+{
+	struct heart_handover *o = &h->handover;
+
+	if (!o->in_force || (!o->handing && !o->taking))
+		return;
+	o->ready = ok;
+	o->failed = !ok;
+	if (h->state == NODE_ACTIVE && o->handing && heart_peer_alive(h, now) && !heart_peer_holds(h))
+		go_on_handing(h, now, out);
+	else
+		act_beat(h, now, out);
 }
 
 /* The lease of a holder */
@@ -246,6 +363,10 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 	}
 	if (election_fitter(&other, &me))
 		apply(h, ELECTION_PEER_FITTER, 0, NULL, now, out);
+	else if (h->handover.handing)
+		go_on_handing(h, now, out);
+	else if (election_can_serve(&other) && outranked(h, now) && may_drain(h, now))
+		begin_handover(h, ELECTION_OUTRANKED, now, out);
 	else if (election_can_serve(&other) && outranked(h, now))
 		apply(h, ELECTION_OUTRANKED, 0, NULL, now, out);
 }
@@ -314,7 +435,7 @@ static void end_switchover(struct heart *h, nanos now, struct heart_actions *out
 {
 	struct heart_action *a;
 
-	if (!h->switching)
+	if (!h->switching || h->handover.handing)
 		return;
 	if (heart_peer_alive(h, now) && heart_peer_holds(h)) {
 		a = act_push(out, HEART_SWITCHED);
@@ -322,7 +443,7 @@ static void end_switchover(struct heart *h, nanos now, struct heart_actions *out
 	} else if (h->state == NODE_ACTIVE) {
 		a = act_push(out, HEART_SWITCHED);
 		a->error = -ECANCELED;
-		a->text = "the peer did not take the VIP; this node holds it again";
+		a->text = "the peer did not take the VIP; this node holds it";
 	} else if (now >= h->switch_by || h->stopping) {
 		a = act_push(out, HEART_SWITCHED);
 		a->error = -ETIMEDOUT;
@@ -351,6 +472,7 @@ static void consider(struct heart *h, nanos now, struct heart_actions *out)
 		consider_as_holder(h, now, out);
 	if (h->state != NODE_ACTIVE && !h->stopping)
 		consider_as_waiter(h, now, out);
+	settle_handover(h, now, out);
 	end_switchover(h, now, out);
 	end_stop(h, now, out);
 }
@@ -621,6 +743,10 @@ static nanos next_due(const struct heart *h, nanos now)
 	} else if (heart_can_serve(h) && h->state != NODE_FAULT) {
 		due = sooner(due, later(silence_claim_at(h), now + 1));
 	}
+	if (h->handover.handing)
+		due = sooner(due, h->handover.by);
+	if (h->state == NODE_DRAINING)
+		due = sooner(due, h->handover.until);
 	if (h->stopping)
 		due = sooner(due, sooner(h->stop_by, h->next_burst));
 	if (h->refused_until)
@@ -743,6 +869,7 @@ void heart_connections(struct heart *h, uint32_t live)
 void heart_drained(struct heart *h, nanos now, struct heart_actions *out)
 {
 	apply(h, ELECTION_DRAINED, 0, NULL, now, out);
+	consider(h, now, out);
 }
 
 int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct heart_actions *out)
@@ -751,8 +878,8 @@ int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct h
 	const struct election_cell *cell = election_cell(h->state, ELECTION_SWITCHOVER);
 
 	*ret_text = cell->why;
-	if (h->switching || h->stopping) {
-		*ret_text = h->stopping ? "the daemon stops" : "a switchover is going on";
+	if (h->switching || h->stopping || h->handover.stops) {
+		*ret_text = h->switching ? "a switchover is going on" : "the daemon stops";
 		return -EALREADY;
 	}
 	if (cell->act == ELECTION_REFUSE)
@@ -766,16 +893,20 @@ int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct h
 		return -EAGAIN;
 	}
 	h->switching = true;
-	h->switch_by = now + 2 * h->terms.dead;
-	apply(h, ELECTION_SWITCHOVER, 0, NULL, now, out);
+	h->handover.event = ELECTION_SWITCHOVER;
+	if (h->handover.handing)
+		return 0; /* to a node of higher priority, just now: it ends the same way */
+	if (may_drain(h, now))
+		begin_handover(h, ELECTION_SWITCHOVER, now, out);
+	else
+		give(h, why_plain(h), now, out);
 	return 0;
 }
 
-void heart_stop(struct heart *h, nanos now, struct heart_actions *out)
+static void begin_stop(struct heart *h, nanos now, struct heart_actions *out)
 {
-	if (h->stopping)
-		return;
 	h->stopping = true;
+	h->handover.handing = h->handover.taking = false;
 	h->bye_from = h->sequence + 1;
 	h->stop_by = now + 2 * h->terms.interval;
 	h->next_burst = now + burst_gap(h);
@@ -783,6 +914,24 @@ void heart_stop(struct heart *h, nanos now, struct heart_actions *out)
 		stop_asking(h);
 	if (apply(h, ELECTION_STOP, 0, NULL, now, out) == ELECTION_IGNORE)
 		act_beat(h, now, out);
+	settle_handover(h, now, out);
 	end_switchover(h, now, out);
 	end_stop(h, now, out);
+}
+
+void heart_stop(struct heart *h, nanos now, struct heart_actions *out)
+{
+	struct election_standing other = heart_theirs(h);
+	bool first = !h->handover.stops;
+
+	if (h->stopping)
+		return;
+	h->handover.stops = true;
+	if (first && (h->handover.handing || h->state == NODE_DRAINING))
+		return;
+	if (first && h->state == NODE_ACTIVE && may_drain(h, now) && !heart_peer_holds(h) &&
+	    election_can_serve(&other))
+		begin_handover(h, ELECTION_SWITCHOVER, now, out);
+	else
+		begin_stop(h, now, out);
 }

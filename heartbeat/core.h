@@ -48,16 +48,23 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
  * start_wait only. */
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out);
 void heart_connections(struct heart *h, uint32_t live);
+
+/* The answer to HEART_PREPARE, at once or later: `ok`, or nothing is prepared and nothing has changed. */
+void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out);
+/* After HEART_DRAIN: no connection is left, or it could not be done. */
 void heart_drained(struct heart *h, nanos now, struct heart_actions *out);
 
 /*
- * Hands the VIP to the peer. 0: begun, HEART_SWITCHED follows. -EPERM: this node does not hold it;
+ * Hands the VIP to the peer, without breaking connections where both can. 0: begun, HEART_SWITCHED follows when the peer holds. -EPERM: this node does not hold it;
  * -EHOSTUNREACH: the peer is not heard; -EAGAIN: the peer cannot serve; -EALREADY: one is going on.
  * *ret_text: static, for people, also on success.
  */
 int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct heart_actions *out);
 
-/* Gives up the VIP, says goodbye; HEART_STOPPED follows at once or within a few intervals. */
+/*
+ * Gives up the VIP, says goodbye; HEART_STOPPED follows at once or within a few intervals. Where connections need not break, it
+ * follows when the last one has ended, after drain_timeout, or a few intervals after a second call.
+ */
 void heart_stop(struct heart *h, nanos now, struct heart_actions *out);
 
 #endif

@@ -9,7 +9,7 @@
  *                                |                       |                               |
  *                                +-----------------------+-------------------------------+
  *
- * draining is passive with connections of a given-away VIP still to end.
+ * active --prepared--> draining --drained--> passive: draining is passive with connections of a given-away VIP still to end.
  */
 #include "heartbeat/election.h"
 
@@ -102,6 +102,7 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_PEER_FITTER] = STAY("a starting node has nothing to hand over"),
 				[ELECTION_OUTRANKED] = STAY("a starting node has nothing to hand over"),
 				[ELECTION_SWITCHOVER] = REFUSE("this node does not hold the VIP"),
+				[ELECTION_PREPARED] = STAY("a starting node has nothing to give"),
 				[ELECTION_BROKEN] = MOVE(FAULT, "this node cannot hold the VIP"),
 				[ELECTION_MENDED] = STAY("a starting node had not said that it was broken"),
 				[ELECTION_DRAINED] = STAY("a starting node has no connections"),
@@ -124,6 +125,7 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_PEER_FITTER] = STAY("a passive node has nothing to hand over"),
 				[ELECTION_OUTRANKED] = STAY("a passive node has nothing to hand over"),
 				[ELECTION_SWITCHOVER] = REFUSE("this node does not hold the VIP"),
+				[ELECTION_PREPARED] = STAY("a passive node has nothing to give"),
 				[ELECTION_BROKEN] = MOVE(FAULT, "this node cannot hold the VIP"),
 				[ELECTION_MENDED] = STAY("nothing was broken"),
 				[ELECTION_DRAINED] = STAY("no drain is going on"),
@@ -148,6 +150,9 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_OUTRANKED] =
 					YIELD(PASSIVE, "preempt: the peer has the higher priority"),
 				[ELECTION_SWITCHOVER] = YIELD(PASSIVE, "switchover by the operator"),
+				[ELECTION_PREPARED] =
+					YIELD(DRAINING,
+					      "the VIP is handed over; connections are served to their end"),
 				[ELECTION_BROKEN] = YIELD(FAULT, "this node cannot hold the VIP"),
 				[ELECTION_MENDED] = STAY("nothing was broken"),
 				[ELECTION_DRAINED] = STAY("a drain ended by claiming again"),
@@ -169,6 +174,7 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_PEER_FITTER] = STAY("the VIP was given away already"),
 				[ELECTION_OUTRANKED] = STAY("the VIP was given away already"),
 				[ELECTION_SWITCHOVER] = REFUSE("this node has given the VIP away already"),
+				[ELECTION_PREPARED] = STAY("the VIP was given away already"),
 				[ELECTION_BROKEN] = MOVE(FAULT, "this node cannot hold the VIP"),
 				[ELECTION_MENDED] = STAY("nothing was broken"),
 				[ELECTION_DRAINED] = MOVE(PASSIVE, "its connections have ended"),
@@ -190,6 +196,7 @@ static const struct election_cell table[NODE_STATE_COUNT][ELECTION_EVENT_COUNT] 
 				[ELECTION_PEER_FITTER] = STAY("a node in fault has nothing to hand over"),
 				[ELECTION_OUTRANKED] = STAY("a node in fault has nothing to hand over"),
 				[ELECTION_SWITCHOVER] = REFUSE("this node does not hold the VIP"),
+				[ELECTION_PREPARED] = STAY("a node in fault has nothing to give"),
 				[ELECTION_BROKEN] = STAY("that is known"),
 				[ELECTION_MENDED] = MOVE(PASSIVE, "this node can hold the VIP again"),
 				[ELECTION_DRAINED] = STAY("no drain is going on"),
@@ -205,15 +212,25 @@ const struct election_cell *election_cell(enum node_state state, enum election_e
 const char *election_event_name(enum election_event event)
 {
 	static const char *const names[ELECTION_EVENT_COUNT] = {
-		[ELECTION_SILENCE] = "silence",         [ELECTION_FIRST] = "first",
-		[ELECTION_GRANTED] = "granted",         [ELECTION_RELEASED] = "released",
-		[ELECTION_PEER_HOLDS] = "peer_holds",   [ELECTION_WAITED] = "waited",
-		[ELECTION_SPLIT_WON] = "split_won",     [ELECTION_SPLIT_LOST] = "split_lost",
-		[ELECTION_SPLIT_ENDED] = "split_ended", [ELECTION_LAPSED] = "lapsed",
-		[ELECTION_OVERRUN] = "overrun",         [ELECTION_PEER_FITTER] = "peer_fitter",
-		[ELECTION_OUTRANKED] = "outranked",     [ELECTION_SWITCHOVER] = "switchover",
-		[ELECTION_BROKEN] = "broken",           [ELECTION_MENDED] = "mended",
-		[ELECTION_DRAINED] = "drained",         [ELECTION_STOP] = "stop",
+		[ELECTION_SILENCE] = "silence",
+		[ELECTION_FIRST] = "first",
+		[ELECTION_GRANTED] = "granted",
+		[ELECTION_RELEASED] = "released",
+		[ELECTION_PEER_HOLDS] = "peer_holds",
+		[ELECTION_WAITED] = "waited",
+		[ELECTION_SPLIT_WON] = "split_won",
+		[ELECTION_SPLIT_LOST] = "split_lost",
+		[ELECTION_SPLIT_ENDED] = "split_ended",
+		[ELECTION_LAPSED] = "lapsed",
+		[ELECTION_OVERRUN] = "overrun",
+		[ELECTION_PEER_FITTER] = "peer_fitter",
+		[ELECTION_OUTRANKED] = "outranked",
+		[ELECTION_SWITCHOVER] = "switchover",
+		[ELECTION_PREPARED] = "prepared",
+		[ELECTION_BROKEN] = "broken",
+		[ELECTION_MENDED] = "mended",
+		[ELECTION_DRAINED] = "drained",
+		[ELECTION_STOP] = "stop",
 	};
 
 	return event < ELECTION_EVENT_COUNT ? names[event] : "?";

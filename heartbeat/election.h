@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct election_standing {
-	bool usable;     /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
+	bool usable; /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
 	uint8_t fitness; /* enum fitness_class */
 	uint32_t priority;
 	uint64_t node;
@@ -52,7 +52,8 @@ enum election_event {
 	ELECTION_OVERRUN,     /* a renewal took longer than the margin allows, or came too late */
 	ELECTION_PEER_FITTER, /* the peer is alive and of a higher class */
 	ELECTION_OUTRANKED,   /* preempt: the peer is as fit and of a higher priority */
-	ELECTION_SWITCHOVER,  /* the operator's order, and the peer can take it */
+	ELECTION_SWITCHOVER,  /* the operator's order, and the peer can take it: plainly */
+	ELECTION_PREPARED,    /* an order to give the VIP, and both nodes are prepared to break nothing */
 	ELECTION_BROKEN,      /* this node cannot hold the VIP: an interface is gone, the kernel refused it */
 	ELECTION_MENDED,      /* it can again, or may try again */
 	ELECTION_DRAINED,     /* the connections of a given-away VIP have ended */
@@ -65,7 +66,7 @@ enum election_act {
 	ELECTION_MOVE,   /* change the state, nothing else */
 	ELECTION_ASK,    /* ask the peer for a grant */
 	ELECTION_CLAIM,  /* next epoch, address, fence, announce */
-	ELECTION_YIELD,  /* close the fence, remove the address, tell the peer */
+	ELECTION_YIELD, /* close the fence, remove the address, tell the peer; to draining: but for connections */
 	ELECTION_RAISE,  /* next epoch, announce again */
 	ELECTION_REFUSE, /* a command that cannot be done here */
 };

@@ -22,18 +22,23 @@ struct heart_settings {
 	uint32_t priority;
 	uint64_t node, peer; /* mac_node_id() of the names */
 	uint64_t digest;     /* wire_number() of the configuration's digest */
+	bool can_drain;      /* this machine can hand over without breaking connections */
+	nanos drain_timeout; /* they are served no longer than this */
 	nanos linger; /* how long the addresses may answer after the fence's end; 0 with nft, else their
 			 valid_lft + 1 s */
 };
 
 enum heart_action_kind {
-	HEART_SEND,     /* seal and send `message` on `link` now */
-	HEART_FENCE,    /* the open fence shall end at `until` */
-	HEART_CLOSE,    /* close the fence, now */
-	HEART_CLAIM,    /* address, fence open until `until`, announce; a CLAIM needs no fence to be there */
-	HEART_RELEASE,  /* remove the address (end its clients' connections first); follows a CLOSE */
-	HEART_ANNOUNCE, /* announce again, whole schedule: a split has ended */
-	HEART_EPOCH,    /* keep `epoch`, claimed or heard of, on disk; do not wait for it */
+	HEART_SEND,    /* seal and send `message` on `link` now */
+	HEART_FENCE,   /* the open fence shall end at `until` */
+	HEART_CLOSE,   /* close the fence, now */
+	HEART_CLAIM,   /* address, fence open until `until`, announce; a CLAIM needs no fence to be there */
+	HEART_RELEASE, /* remove the address (end its clients' connections first); follows a CLOSE */
+	HEART_PREPARE, /* for a switchover that breaks nothing, `giving` or not; answered by heart_prepared() */
+	HEART_DRAIN, /* in place of CLOSE and RELEASE: only connections that are there go on; heart_drained() ends it */
+	HEART_UNDRAIN,    /* put back what PREPARE and DRAIN did; ends what was still being served */
+	HEART_ANNOUNCE,   /* announce again, whole schedule: a split has ended */
+	HEART_EPOCH,      /* keep `epoch`, claimed or heard of, on disk; do not wait for it */
 	HEART_TRANSITION, /* the state changed: from, to, event, why; for log, events, hooks, MSG_STATE */
 	HEART_NOTE,       /* something to tell people that is no transition: subject, text */
 	HEART_SWITCHED,   /* the switchover ended: error (0 done), text */
@@ -62,6 +67,7 @@ struct heart_action {
 	enum election_event event;
 	enum heart_subject subject;
 	int error;
+	bool giving;
 	const char *text; /* static */
 	struct wire_message message;
 };
@@ -111,6 +117,19 @@ struct heart {
 	nanos stop_by, switch_by;
 	uint32_t connections;
 
+	/* handing over without breaking connections */
+	struct heart_handover {
+		bool handing;              /* this node holds, and gives when both are prepared */
+		bool taking;               /* the peer is about to give, and this node prepares */
+		bool in_force;             /* PREPARE was asked for, and UNDRAIN not yet */
+		bool ready, failed;        /* the shell's answer */
+		bool stops;                /* the daemon stops when it is over */
+		enum election_event event; /* what it is about, and what happens when it cannot be prepared */
+		nanos by;                  /* then it is done plainly */
+		nanos until;               /* end of draining */
+		const char *plain;         /* why the last one was plain; NULL: nothing was broken */
+	} handover;
+
 	/* the peer */
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */
@@ -135,5 +154,8 @@ struct heart {
 
 /* The peer is believed, has not left, and was heard within the wait. */
 bool heart_peer_alive(const struct heart *h, nanos now);
+
+/* It is alive and says that it holds. */
+bool heart_peer_holds_now(const struct heart *h, nanos now);
 
 #endif

@@ -58,6 +58,9 @@ struct heartbeat {
 	bool usable_changed, usable;
 	const char *usable_why;
 	nanos last_probe;
+	bool prepared_changed, drained; /* vip/ said so in the middle of its work */
+	int prepared_error;
+	long left; /* connections of the VIP that was given; -1 none was */
 };
 
 static struct heartbeat *self(struct role_runtime *rt)
@@ -107,14 +110,41 @@ static void fence_was_set(struct heartbeat *hb, const struct heart_action *actio
 	}
 }
 
+/* Of the own interfaces, for a peer that is to pass frames on; `message` is the heart's otherwise. */
+static void add_macs(const struct heartbeat *hb, struct wire_message *message)
+{
+	_Static_assert(VIPS_MAX == WIRE_MACS && VIP_MAC == WIRE_MAC, "one MAC for each VIP");
+	vip_macs(hb->vips, message->macs);
+	message->n_macs = (uint8_t)hb->rt->config->n_vips;
+}
+
 static void send_heartbeat(struct heartbeat *hb, const struct heart_action *action)
 {
+	struct wire_message message = action->message;
 	uint8_t bytes[WIRE_SIZE];
 
-	if (!hb->links || mac_seal(hb->mac, &action->message, bytes))
+	add_macs(hb, &message);
+	if (!hb->links || mac_seal(hb->mac, &message, bytes))
 		return;
 	/* A link that can't send is a link that is not heard: the peer's side of it tells. */
 	links_send(hb->links, action->link, bytes, sizeof(bytes));
+}
+
+/* What became of the connections, where the switchover was one. */
+static void tell_how(const struct heartbeat *hb, const char *text, struct msg_reply *reply)
+{
+	const struct heart *heart = &hb->heart;
+	long left = vip_left(hb->vips);
+
+	if (heart->state == NODE_DRAINING && left >= 0)
+		snprintf(reply->text, sizeof(reply->text),
+			 "%s; %ld connections are served here to their end, %lld s at most", text, left,
+			 (long long)(heart->settings.drain_timeout / NS_PER_S));
+	else if (heart->handover.plain)
+		snprintf(reply->text, sizeof(reply->text), "%s; connections that were there are broken: %s",
+			 text, heart->handover.plain);
+	else
+		MSG_TEXT(reply->text, text);
 }
 
 static void switchover_ended(struct heartbeat *hb, int error, const char *text)
@@ -124,7 +154,10 @@ static void switchover_ended(struct heartbeat *hb, int error, const char *text)
 	if (!hb->switchover)
 		return;
 	hb->switchover = 0;
-	MSG_TEXT(reply.text, text ? text : "");
+	if (error)
+		MSG_TEXT(reply.text, text ? text : "");
+	else
+		tell_how(hb, text ? text : "done", &reply);
 	ipc_send(hb->rt->peers[ROLE_ADMIN], MSG_REPLY, &reply, -1);
 }
 
@@ -136,6 +169,40 @@ static void stopped(struct heartbeat *hb)
 	epoch_file_close(hb->epochs);
 	hb->epochs = NULL;
 	role_exit(hb->rt, EXIT_SUCCESS);
+}
+
+static void prepare(struct heartbeat *hb, bool giving)
+{
+	const struct wire_message *peer = &hb->heart.peer;
+	const char *why = "the peer has another number of VIPs";
+	int error = -EINVAL;
+
+	if (peer->n_macs == hb->rt->config->n_vips)
+		error = vip_prepare(hb->vips, giving, peer->macs, hb->heart.settings.drain_timeout, &why);
+	if (!error)
+		return;
+	log_warning("this switchover will break connections: %s", why);
+	hb->prepared_changed = true; /* told at the end of the turn */
+	hb->prepared_error = error;
+}
+
+static void begin_drain(struct heartbeat *hb)
+{
+	int error = vip_give(hb->vips);
+
+	hb->left = -1;
+	if (!error)
+		return;
+	log_warning("connections can't be served on: %s", strerror(-error));
+	hb->drained = true;
+}
+
+static void end_drain(struct heartbeat *hb)
+{
+	vip_undrain(hb->vips);
+	hb->drained = false;
+	hb->left = -1;
+	report_drain(hb->rt, 0, 0);
 }
 
 static void perform_one(struct heartbeat *hb, const struct heart_action *action, struct heart_actions *more)
@@ -157,6 +224,16 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 	case HEART_RELEASE:
 		vip_release(hb->vips);
 		break;
+	case HEART_PREPARE:
+		prepare(hb, action->giving);
+		break;
+	case HEART_DRAIN:
+		begin_drain(hb);
+		keep(hb);
+		break;
+	case HEART_UNDRAIN:
+		end_drain(hb);
+		break;
 	case HEART_ANNOUNCE:
 		vip_announce(hb->vips, clock_now());
 		break;
@@ -166,7 +243,7 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 		break;
 	case HEART_TRANSITION:
 		report_transition(hb->rt, &hb->heart, action);
-		if (action->to == NODE_PASSIVE)
+		if (action->to == NODE_PASSIVE || action->to == NODE_DRAINING)
 			vip_meet(hb->vips);
 		break;
 	case HEART_NOTE:
@@ -250,6 +327,24 @@ static void tell_usable(struct heartbeat *hb, nanos now)
 	perform(hb, &actions);
 }
 
+static void tell_drain(struct heartbeat *hb)
+{
+	struct heart_actions actions;
+
+	actions.n = 0;
+	if (hb->prepared_changed) {
+		hb->prepared_changed = false;
+		heart_prepared(&hb->heart, hb->prepared_error == 0, clock_now(), &actions);
+		perform(hb, &actions);
+	}
+	actions.n = 0;
+	if (hb->drained) {
+		hb->drained = false;
+		heart_drained(&hb->heart, clock_now(), &actions);
+		perform(hb, &actions);
+	}
+}
+
 static void sleep_until_due(struct heartbeat *hb)
 {
 	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), left;
@@ -272,6 +367,7 @@ static void end_of_turn(struct heartbeat *hb)
 	int error;
 
 	tell_usable(hb, clock_now());
+	tell_drain(hb);
 	keep(hb);
 	error = hb->epochs ? epoch_file_error(hb->epochs) : 0;
 	if (error)
@@ -333,7 +429,30 @@ static void on_vip_usable(void *ctx, bool usable, const char *why)
 	hb->usable_why = why;
 }
 
-static const struct vip_handler vip_handler = {on_vip_event, on_vip_usable};
+static void on_vip_prepared(void *ctx, int error)
+{
+	struct heartbeat *hb = ctx;
+
+	if (error)
+		log_warning("this switchover will break connections: %s", strerror(-error));
+	hb->prepared_changed = true;
+	hb->prepared_error = error;
+}
+
+static void on_vip_left(void *ctx, long left)
+{
+	struct heartbeat *hb = ctx;
+
+	if (hb->heart.state != NODE_DRAINING)
+		return;
+	if (left != hb->left)
+		report_drain(hb->rt, (uint32_t)left, hb->heart.handover.until);
+	hb->left = left;
+	/* The peer must hold, or a connection that begins just now would be forgotten. */
+	hb->drained = left == 0 && heart_peer_holds_now(&hb->heart, clock_now());
+}
+
+static const struct vip_handler vip_handler = {on_vip_event, on_vip_usable, on_vip_prepared, on_vip_left};
 
 static size_t wishes_of(const struct role_runtime *rt, const struct config *config, struct vip_wish *ret)
 {
@@ -399,6 +518,8 @@ static struct heart_settings settings_of(const struct heartbeat *hb, const struc
 		.priority = node->priority,
 		.node = mac_node_id(node->name),
 		.digest = wire_number(config->digest),
+		.can_drain = vip_can_drain(hb->vips),
+		.drain_timeout = config->cluster.drain_timeout,
 		.linger = vip_fenced(hb->vips) ? 0 : VIP_LINGERS,
 	};
 
@@ -668,6 +789,8 @@ static void on_link(struct role_runtime *rt, enum role peer)
 	report_state_to(rt, &hb->heart, peer);
 	if (peer == ROLE_ADMIN)
 		on_report(-1, 0, hb);
+	if (peer == ROLE_ADMIN && hb->heart.state == NODE_DRAINING && hb->left >= 0)
+		report_drain(hb->rt, (uint32_t)hb->left, hb->heart.handover.until);
 }
 
 static void on_gone(struct role_runtime *rt, enum role peer)

@@ -91,6 +91,8 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 		h->claimed_by_order = record->claimed_by_order;
 		/* Fails when the fence was closed after the last save, and then nothing was taken back that was released. */
 		act_fence(h, HEART_FENCE, record->fence_end, now, out);
+		/* Perhaps in the middle of a switchover: what the peer says decides whether it is put back. */
+		h->handover.in_force = true;
 	} else {
 		/* What the old process promised or claimed after its last save is not known. */
 		h->epoch_seen = (h->epoch_seen > h->epoch ? h->epoch_seen : h->epoch) + 1;
@@ -98,6 +100,9 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 		if (h->state == NODE_ACTIVE)
 			act_transition(h, ELECTION_LAPSED, NODE_PASSIVE,
 				       "the lease ran out while the heartbeat role was down", now, out);
+		else if (h->state == NODE_DRAINING)
+			act_transition(h, ELECTION_DRAINED, NODE_PASSIVE,
+				       "the heartbeat role was restarted during the drain", now, out);
 	}
 	act_beat(h, now, out);
 	return true;

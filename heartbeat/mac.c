@@ -135,6 +135,6 @@ int mac_open(struct mac *mac, const uint8_t *bytes, size_t n, struct wire_messag
 	if (compute(key->ctx, bytes, n - WIRE_MAC_BYTES, expected) < 0 ||
 	    CRYPTO_memcmp(expected, bytes + n - WIRE_MAC_BYTES, WIRE_MAC_BYTES) != 0)
 		return REJECT_MAC;
-	wire_decode(bytes, ret);
+	wire_decode(bytes, n, ret);
 	return REJECT_NONE;
 }

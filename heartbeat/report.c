@@ -166,3 +166,12 @@ void report_snapshot(struct role_runtime *rt, const struct heart *heart, const s
 	send_pair(rt, heart, vips, rejected, realtime);
 	send_vips(rt, vips);
 }
+
+void report_drain(struct role_runtime *rt, uint32_t left, nanos until)
+{
+	struct msg_drain m = {.left = left, .until = until};
+
+	ipc_send(rt->peers[ROLE_SUPERVISOR], MSG_DRAIN, &m, -1);
+	if (rt->peers[ROLE_ADMIN])
+		ipc_send(rt->peers[ROLE_ADMIN], MSG_DRAIN, &m, -1);
+}

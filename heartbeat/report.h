@@ -26,4 +26,7 @@ void report_vip(struct role_runtime *rt, const struct heart *heart, enum vip_eve
 void report_snapshot(struct role_runtime *rt, const struct heart *heart, const struct vips *vips,
 		     const uint64_t *rejected, bool realtime);
 
+/* So many connections of a VIP that was given away are left, until then at most; 0, 0: it is over. To admin and supervisor. */
+void report_drain(struct role_runtime *rt, uint32_t left, nanos until);
+
 #endif

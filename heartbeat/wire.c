@@ -34,6 +34,9 @@ enum offset {
 	AT_PRIORITY = 108,
 	AT_SYNC_VERSION = 112,
 	AT_DIGEST = 120,
+	AT_HANDOVER = 128,
+	AT_N_MACS = 129,
+	AT_MACS = 132,
 };
 
 static void put16(uint8_t *p, uint16_t v)
@@ -107,11 +110,11 @@ uint64_t wire_number(const uint8_t bytes[8])
 
 int wire_check(const uint8_t *bytes, size_t n, const uint8_t cluster[WIRE_CLUSTER])
 {
-	if (n < WIRE_SIZE)
+	if (n < WIRE_SIZE_MIN)
 		return REJECT_SHORT;
 	if (get32(bytes + AT_MAGIC) != MAGIC)
 		return REJECT_MAGIC;
-	if (bytes[AT_VERSION] == 0 || n > WIRE_SIZE_MAX ||
+	if (bytes[AT_VERSION] == 0 || n > WIRE_SIZE_MAX || (bytes[AT_VERSION] == 1 && n != WIRE_SIZE_MIN) ||
 	    (bytes[AT_VERSION] == WIRE_VERSION && n != WIRE_SIZE))
 		return REJECT_VERSION;
 	if (memcmp(bytes + AT_CLUSTER, cluster, WIRE_CLUSTER) != 0)
@@ -124,7 +127,7 @@ uint32_t wire_key_id(const uint8_t *bytes)
 	return get32(bytes + AT_KEY);
 }
 
-void wire_decode(const uint8_t *bytes, struct wire_message *ret)
+void wire_decode(const uint8_t *bytes, size_t n, struct wire_message *ret)
 {
 	uint32_t hold = get32(bytes + AT_HOLD);
 
@@ -152,6 +155,12 @@ void wire_decode(const uint8_t *bytes, struct wire_message *ret)
 		.sync_version = get64(bytes + AT_SYNC_VERSION),
 		.digest = get64(bytes + AT_DIGEST),
 	};
+	/* What a later version says here is what this one does, or it says nothing of it. */
+	if (bytes[AT_VERSION] < 2 || n < WIRE_SIZE)
+		return;
+	ret->handover = bytes[AT_HANDOVER];
+	ret->n_macs = bytes[AT_N_MACS] < WIRE_MACS ? bytes[AT_N_MACS] : WIRE_MACS;
+	memcpy(ret->macs, bytes + AT_MACS, sizeof(ret->macs));
 }
 
 void wire_encode(const struct wire_message *m, const uint8_t cluster[WIRE_CLUSTER], uint32_t key_id,
@@ -183,4 +192,7 @@ void wire_encode(const struct wire_message *m, const uint8_t cluster[WIRE_CLUSTE
 	put32(out + AT_PRIORITY, m->priority);
 	put64(out + AT_SYNC_VERSION, m->sync_version);
 	put64(out + AT_DIGEST, m->digest);
+	out[AT_HANDOVER] = m->handover;
+	out[AT_N_MACS] = m->n_macs;
+	memcpy(out + AT_MACS, m->macs, sizeof(m->macs));
 }

@@ -34,13 +34,16 @@
  *   112 |            version of what sync carries, 8 bytes              |
  *   120 |            configuration digest, its first 8 bytes            |
  *       +---------------+---------------+---------------+---------------+
- *   128 |            HMAC-SHA256 over every byte before it, 32 bytes    |
+ *   128 |  handover     |  number of m. |               0               |
+ *   132 |      MACs of the interfaces of the VIPs, 16 of 6 bytes        |
  *       +---------------+---------------+---------------+---------------+
- *   160
+ *   228 |            HMAC-SHA256 over every byte before it, 32 bytes    |
+ *       +---------------+---------------+---------------+---------------+
+ *   260
  *
- * Another version may add fields between 128 and the MAC, which is always the last 32 bytes; the first 128
- * bytes keep place and meaning in every version. So a node in the middle of a rolling upgrade is alive,
- * echoes and grants.
+ * Another version may add fields before the MAC, which is always the last 32 bytes; the first 128 bytes keep place and meaning in
+ * every version. So a node in the middle of a rolling upgrade is alive, echoes and grants. Version 1 ended at 128: of such a peer
+ * handover is 0 and no MAC is known, and a switchover to it is a plain one.
  */
 #ifndef HAPAIR_HEARTBEAT_WIRE_H
 #define HAPAIR_HEARTBEAT_WIRE_H
@@ -52,12 +55,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION   1
+#define WIRE_VERSION   2
 #define WIRE_MAC_BYTES 32
-#define WIRE_HEAD      128
+#define WIRE_BASE      128 /* what every version has */
+#define WIRE_HEAD      228
+#define WIRE_SIZE_MIN  (WIRE_BASE + WIRE_MAC_BYTES)
 #define WIRE_SIZE      (WIRE_HEAD + WIRE_MAC_BYTES) /* what this version sends */
 #define WIRE_SIZE_MAX  512                          /* what any version may send */
 #define WIRE_CLUSTER   16
+#define WIRE_MACS      16
+#define WIRE_MAC       6
 
 /* Reasons are the REJECT_* of hapair/base/msg.h. */
 #define REJECT_NONE (-1)
@@ -72,6 +79,14 @@ enum wire_flag {
 				   receiver */
 	WIRE_GOODBYE = 1 << 3,  /* the sender stops and claims nothing any more in this boot */
 	WIRE_SWITCHOVER = 1 << 4, /* with RELEASED: by the operator's order */
+};
+
+/* Of a switchover that breaks nothing: vip/DESIGN.md. */
+enum wire_handover {
+	WIRE_CAN_DRAIN = 1 << 0, /* the sender knows how to, and its machine lets it */
+	WIRE_PREPARE = 1 << 1,   /* the sender holds the VIP and is about to give it: be prepared */
+	WIRE_PREPARED = 1 << 2,  /* the sender is: give it */
+	WIRE_CANNOT = 1 << 3,    /* the sender tried and cannot */
 };
 
 struct wire_message {
@@ -92,6 +107,9 @@ struct wire_message {
 	uint32_t priority;
 	uint64_t sync_version;
 	uint64_t digest;
+	uint8_t handover; /* enum wire_handover */
+	uint8_t n_macs;   /* at most WIRE_MACS */
+	uint8_t macs[WIRE_MACS][WIRE_MAC];
 };
 
 /* The first eight bytes of a digest or a hash, as the wire's number. */
@@ -106,7 +124,7 @@ int wire_check(const uint8_t *bytes, size_t n, const uint8_t cluster[WIRE_CLUSTE
 /* Both only for bytes that passed wire_check(). A state or fitness that this version does not know becomes
  * FAULT or DEAD. */
 uint32_t wire_key_id(const uint8_t *bytes);
-void wire_decode(const uint8_t *bytes, struct wire_message *ret);
+void wire_decode(const uint8_t *bytes, size_t n, struct wire_message *ret);
 
 /* All but the MAC, which is left zero. Durations are cut to the range of the field. */
 void wire_encode(const struct wire_message *m, const uint8_t cluster[WIRE_CLUSTER], uint32_t key_id,

@@ -4,8 +4,8 @@
  * One nftables table of the netdev family per node, `hapair_NODE`, with an ingress and an egress chain on
  * every interface that carries a VIP. While the set `open` has no live element the chains drop
  *
- *   in    ARP requests for a VIP (announcements pass, they ask nothing), neighbour solicitations for a VIP,
- * IP to a VIP out   ARP that says that a VIP is here, neighbour advertisements of a VIP, IP from a VIP
+ *   in    ARP requests for a VIP (announcements pass, they ask nothing), neighbour solicitations for a VIP, IP to a VIP
+ *   out   ARP that says that a VIP is here, neighbour advertisements of a VIP, IP from a VIP
  *
  * and let everything else go, so a closed node can still probe for a holder (RFC 5227 probes carry no sender,
  * RFC 4862 solicitations come from ::) and can itself be a client of the VIP. The elements of `open` are
@@ -75,7 +75,16 @@ int fence_open(struct fence *fence, nanos left);
  */
 int fence_renew(struct fence *fence, nanos left);
 
-/* Closes it now. -ESTALE as above. */
+/*
+ * Closed, but for TCP from and to the VIPs, for `left`: nothing is answered that asks for a VIP (ARP, neighbour discovery). A node
+ * that drains has `begins` false: no connection begins either. `also`, unless NULL, adds to the same batch what has to happen in the
+ * same instant. -ERANGE, -ESTALE as above.
+ */
+struct nft;
+int fence_connections(struct fence *fence, nanos left, bool begins,
+		      void (*also)(struct nft *batch, void *ctx), void *ctx);
+
+/* Closes it now, for connections too. -ESTALE as above. */
 int fence_close(struct fence *fence);
 
 /* Removes the table; then nothing is fenced. 0 also when there was none. */

@@ -8,12 +8,7 @@
 #include "vip/vip.h"
 
 #include "hapair/base/log.h"
-#include "vip/address.h"
-#include "vip/announce.h"
-#include "vip/conflict.h"
-#include "vip/fence.h"
-#include "vip/port.h"
-#include "vip/watch.h"
+#include "vip/vip_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,43 +20,6 @@
 #define FRAMES_PER_TURN 64 /* of one socket: a flood of ARP must not hold up heartbeats */
 #define PROBE_WINDOW    SECONDS(3)
 #define PARTING         SECONDS(1) /* for what the former holder had said and was still under way */
-
-struct one {
-	struct vip_wish wish; /* interface filled in; "" when no interface has the subnet */
-	size_t port;
-	struct conflict conflict;
-};
-
-struct vips {
-	const struct vip_handler *handler;
-	void *ctx;
-	struct fence *fence; /* NULL: refused */
-	struct address_book *book;
-	struct watch *watch;
-	int epoll_fd;
-
-	struct one ones[VIPS_MAX];
-	size_t n;
-	struct port ports[VIPS_MAX];
-	size_t n_ports;
-	struct fence_plan plan; /* in force */
-
-	bool held;
-	nanos until;   /* of the fence, while held */
-	nanos claimed; /* when, while held */
-	struct announce_schedule schedule;
-	nanos probed; /* the first probe of the newest wait; 0: the peer is to be met, or nothing was asked */
-	nanos last_probe;
-	bool set;     /* vip_set() was called */
-	bool changed; /* interfaces or addresses are not what they were: look again at the end of vip_read() */
-	bool usable;
-	const char *why;
-	int told_error; /* of addresses */
-	nanos told_at;
-	/* While listing for a VIP without interface. */
-	struct watch_link links[64];
-	size_t n_links;
-};
 
 static void tell(struct vips *vips, enum vip_event event, const char *subject, const char *text)
 {
@@ -122,7 +80,7 @@ static int fence_again(struct vips *vips)
 	if (!vips->fence)
 		return 0;
 	make_plan(vips, &vips->plan);
-	return fence_install(vips->fence, &vips->plan, left_now(vips));
+	return fence_install(vips->fence, &vips->plan, left_now(vips)) ?: vip_drain_fence(vips);
 }
 
 /* Somebody removed the table. */
@@ -343,6 +301,14 @@ int vip_new(const char *node, const struct vip_handler *handler, void *ctx, stru
 	error = fence_new(node, &vips->fence);
 	if (error)
 		fence_refused(vips, error);
+	error = drain_new(node, &vips->drain);
+	if (!error && epoll_ctl(vips->epoll_fd, EPOLL_CTL_ADD, drain_fd(vips->drain), &event))
+		error = -errno;
+	if (error) {
+		log_warning("a switchover will break connections: %s", strerror(-error));
+		drain_free(vips->drain);
+		vips->drain = NULL;
+	}
 	*ret = vips;
 	return 0;
 }
@@ -353,6 +319,7 @@ void vip_free(struct vips *vips)
 		return;
 	for (size_t i = 0; i < vips->n_ports; i++)
 		port_close(&vips->ports[i]);
+	drain_free(vips->drain);
 	address_book_free(vips->book);
 	watch_free(vips->watch);
 	fence_free(vips->fence);
@@ -363,7 +330,7 @@ void vip_free(struct vips *vips)
 
 int vip_run(struct vips *vips)
 {
-	return address_book_start(vips->book);
+	return address_book_start(vips->book) ?: (vips->drain ? drain_start(vips->drain) : 0);
 }
 
 /* From wishes to ports; every interface of the machine is listed on the way. */
@@ -411,6 +378,7 @@ static int begin_clean(struct vips *vips)
 	if (error)
 		fence_refused(vips, error);
 	address_remove(vips->book);
+	vip_drain_begin(vips, false);
 	return 0;
 }
 
@@ -424,6 +392,7 @@ static int begin_warm(struct vips *vips, nanos until)
 	    (fence_adopt(vips->fence, &vips->plan) || fence_renew(vips->fence, until - clock_now())))
 		return begin_clean(vips);
 	address_claim(vips->book, until);
+	vip_drain_begin(vips, true);
 	announce_start(&vips->schedule, clock_now());
 	return 0;
 }
@@ -628,6 +597,10 @@ int vip_claim(struct vips *vips, nanos until)
 	vips->until = until;
 	vips->claimed = clock_now();
 	address_error = address_claim(vips->book, until);
+	/* Before the fence opens, so that no client of the peer meets a stranger here. */
+	if (vips->drain && drain_mode(vips->drain) != DRAIN_OFF && drain_steer(vips->drain, DRAIN_HOLD))
+		log_warning("connections that the peer still has can't be passed on to it");
+	vips->flows_until = 0;
 	error = open_fence(vips);
 	if (!error && address_error && (!vips->fence || !address_any(vips->book)))
 		error = address_error;
@@ -680,7 +653,7 @@ int vip_close(struct vips *vips)
 	int error = 0;
 
 	vips->held = false;
-	vips->until = 0;
+	vips->until = vips->flows_until = 0;
 	announce_stop(&vips->schedule);
 	address_keep(vips->book, 0);
 	if (!vips->fence)
@@ -705,6 +678,7 @@ void vip_leave_nothing(struct vips *vips)
 {
 	vip_close(vips);
 	address_remove(vips->book);
+	vip_drain_begin(vips, false);
 	if (vips->fence)
 		fence_remove(vips->fence);
 }
@@ -752,6 +726,7 @@ void vip_read(struct vips *vips, nanos now)
 {
 	watch_read(vips->watch);
 	look_again(vips);
+	vip_drain_read(vips);
 	for (size_t i = 0; i < vips->n_ports; i++) {
 		hear(vips, i, vips->ports[i].arp, now);
 		hear(vips, i, vips->ports[i].neighbours, now);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define VIPS_MAX    16
+#define VIP_MAC     6
 #define VIP_LINGERS SECONDS(2) /* lifetime of an address, and one second more for the kernel's sweep */
 
 struct vip_wish {
@@ -44,6 +45,10 @@ struct vip_handler {
 	void (*on_event)(void *ctx, enum vip_event event, const char *subject, const char *text);
 	/* The VIPs can (not) be held here: an interface is missing, down or without carrier. `why` is static. */
 	void (*on_usable)(void *ctx, bool usable, const char *why);
+	/* What vip_prepare() began is done: 0, or negative errno and everything is as it was. */
+	void (*on_prepared)(void *ctx, int error);
+	/* So many connections are left of a VIP that was given. */
+	void (*on_left)(void *ctx, long left);
 };
 
 struct vips;
@@ -95,6 +100,27 @@ void vip_probe(struct vips *vips, nanos now);
 
 /* The peer holds them, or is about to: asks, so that it is known by its MAC and is no news later. */
 void vip_meet(struct vips *vips);
+
+/*
+ * A switchover that breaks nothing, vip/DESIGN.md. Both nodes prepare: the one that is `giving`, and the one that will hold. `macs`
+ * are the peer's, one for each VIP in its order. 0: begun, on_prepared() follows; else *ret_why is a static text, and a plain
+ * release is all that can be done. Once the node that will hold is prepared, it serves connections that the peer passes on.
+ */
+int vip_prepare(struct vips *vips, bool giving, const uint8_t macs[][VIP_MAC], nanos timeout,
+		const char **ret_why);
+/*
+ * In place of vip_close() and vip_release(): no connection begins here from now on and nobody is told that the VIP is here, but
+ * those that are there are served, for the timeout at most. Negative errno: it was closed and released instead.
+ */
+int vip_give(struct vips *vips);
+/* The switchover is over, or is not going to be: everything that was prepared is put back; connections end where not held. */
+void vip_undrain(struct vips *vips);
+/* Connections left of a VIP that was given; -1: not known. */
+long vip_left(const struct vips *vips);
+/* The MACs to tell the peer, zero where there is none. */
+void vip_macs(const struct vips *vips, uint8_t ret[VIPS_MAX][VIP_MAC]);
+/* There is a fence and a steering table can be made. */
+bool vip_can_drain(const struct vips *vips);
 
 bool vip_fenced(const struct vips *vips);
 bool vip_held(const struct vips *vips);

@@ -116,6 +116,7 @@ bool snapshot_take(struct snapshot *snapshot, enum msg_type type, const union ms
 	switch (type) {
 	case MSG_STATE:
 	case MSG_PAIR:
+	case MSG_DRAIN:
 	case MSG_VIP:
 		snapshot->roles[ROLE_HEARTBEAT].heard = now;
 		break;
@@ -143,6 +144,10 @@ bool snapshot_take(struct snapshot *snapshot, enum msg_type type, const union ms
 		if (snapshot->pair.n_links > CONFIG_LINKS_MAX)
 			snapshot->pair.n_links = CONFIG_LINKS_MAX;
 		snapshot->pair_at = now;
+		return true;
+	case MSG_DRAIN:
+		snapshot->drain = message->m_DRAIN;
+		snapshot->drain_at = now;
 		return true;
 	case MSG_VIP:
 		take_vip(snapshot, &message->m_VIP, now);

@@ -44,6 +44,8 @@ struct snapshot {
 	nanos state_at;
 	struct msg_pair pair;
 	nanos pair_at;
+	struct msg_drain drain;
+	nanos drain_at; /* heard; 0: never */
 	struct msg_vip vips[CONFIG_VIPS_MAX];
 	nanos vips_at[CONFIG_VIPS_MAX];
 	size_t n_vips;
@@ -54,7 +56,7 @@ struct snapshot {
 void snapshot_init(struct snapshot *snapshot);
 void snapshot_done(struct snapshot *snapshot);
 
-/* Takes PROCESS, STATE, PAIR, VIP, SERVER, LISTENER_STATS and PROXY_STATS; false when it is none of these. */
+/* Takes PROCESS, STATE, PAIR, DRAIN, VIP, SERVER, LISTENER_STATS and PROXY_STATS; false when it is none of these. */
 bool snapshot_take(struct snapshot *snapshot, enum msg_type type, const union msg_any *message, nanos now);
 /* The channel to a role came up, or its process is gone. */
 void snapshot_link(struct snapshot *snapshot, enum role role, bool linked, nanos now);

@@ -58,16 +58,16 @@ static json_t *vips_json(const struct snapshot_view *view)
 /* Connections that were there when the VIP was given away and are being served to their end. */
 static json_t *drain_json(const struct snapshot_view *view)
 {
-	const struct snapshot_proxy *proxy = &view->snapshot->proxy;
+	const struct msg_drain *said = &view->snapshot->drain;
+	bool known = view->snapshot->drain_at != 0 && said->until != 0;
+	nanos time = said->until > view->now ? said->until - view->now : 0;
 	json_t *drain;
-	json_int_t left = 0;
 
 	if (snapshot_state(view).state != NODE_DRAINING)
 		return json_null();
-	for (size_t i = 0; i < proxy->n_listeners; i++)
-		left += proxy->listeners[i].active;
 	drain = value_object();
-	object_put(drain, "left", value_integer(proxy->at != 0, left));
+	object_put(drain, "left", value_integer(known, said->left));
+	object_put(drain, "ends_in_ms", value_integer(known, time / NS_PER_MS));
 	return drain;
 }
 

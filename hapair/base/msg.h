@@ -55,6 +55,7 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	X(STATE, msg_state, FROM_HEARTBEAT, TO_PROXY | TO_ADMIN | TO_RUNNER, 0, 0)                           \
 	X(FITNESS, msg_fitness, FROM_PROXY, TO_HEARTBEAT, 0, 0)                                              \
 	X(PAIR, msg_pair, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                    \
+	X(DRAIN, msg_drain, FROM_HEARTBEAT, TO_SUPERVISOR | TO_ADMIN, 0, 0)                                  \
 	X(VIP, msg_vip, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                      \
 	X(SWITCHOVER, msg_request, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                           \
 	/* servers and listeners */                                                                          \
@@ -190,6 +191,12 @@ struct msg_pair {
 	nanos lateness_max, lateness_last; /* of the own timer */
 	nanos fence_left;                /* 0: closed */
 	uint8_t realtime, fenced;        /* SCHED_RR granted; nft fence in force */
+};
+
+/* During a drain, whenever it changes; both 0 when it is over. */
+struct msg_drain {
+	uint32_t left; /* connections */
+	nanos until;   /* instant at which the rest is ended */
 };
 
 struct msg_vip {

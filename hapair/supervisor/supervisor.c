@@ -5,6 +5,9 @@
  *      `-- a role dies: everything ends, exit 1       goodbye,       proxy and      hears of
  *                                                     VIP gone       hooks finish   the rest
  *
+ * An active that stops hands over first and serves its connections to their end (STOP_HEARTBEAT lasts so long, at most
+ * drain_timeout); a second signal ends that, a third one everything.
+ *
  * While RUNNING a role that dies is started again: the first time at once, then with growing delays (patience.h), for ever: the
  * other roles go on, and with them what the node can still do. Each role has a channel to every other; a fresh one gets fresh
  * channels, and so do its neighbours. For heartbeat and the proxy a spare process is kept, loaded and waiting (spawn.h), so that
@@ -65,6 +68,8 @@ struct supervisor {
 	int status;
 	bool hurried, deaf; /* while it stops */
 	nanos stop_began;
+	nanos drain_until;  /* heartbeat's node serves connections of a VIP that it gave away; 0: it does not */
+	bool drain_cut;     /* a second signal has ended that */
 	struct generation *generation;
 	char *node, *state_dir;
 	int memory;
@@ -335,6 +340,28 @@ static void on_ready(struct process *p)
 	}
 }
 
+/* A stop waits for a drain, and so does systemd (TimeoutStopSec counts from what it is told here). */
+static void extend_stop(struct supervisor *s)
+{
+	nanos wait = s->drain_until - clock_now() + HEARTBEAT_STOPS;
+
+	if (s->phase != PHASE_STOP_HEARTBEAT || !s->drain_until || s->drain_cut)
+		return;
+	after(s->stage, wait > HEARTBEAT_STOPS ? wait : HEARTBEAT_STOPS);
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld",
+		   (long long)((wait + WORK_STOPS + ADMIN_STOPS + PROXY_CLOSES) / NS_PER_US));
+}
+
+static void on_drain(struct supervisor *s, const struct msg_drain *drain)
+{
+	s->drain_until = drain->until;
+	if (drain->until)
+		sd_notifyf(0, "STATUS=%s: %u connections are left to drain", s->node, drain->left);
+	else
+		tell_status(s);
+	extend_stop(s);
+}
+
 static void on_channel_message(void *ctx, enum role from, enum msg_type type, const union msg_any *message,
 			       int fd)
 {
@@ -347,6 +374,9 @@ static void on_channel_message(void *ctx, enum role from, enum msg_type type, co
 		return;
 	case MSG_RELOAD:
 		reload(p->of, message->m_RELOAD.id);
+		return;
+	case MSG_DRAIN:
+		on_drain(p->of, &message->m_DRAIN);
 		return;
 	case MSG_ALIVE:
 	case MSG_STOPPED: /* its end follows, and is what the stop waits for */
@@ -455,9 +485,17 @@ static void on_stage_over(evutil_socket_t fd, short what, void *ctx)
 
 static void stop(struct supervisor *s, const char *why)
 {
+	if (s->phase >= PHASE_STOP_HEARTBEAT && clock_now() - s->stop_began < ONE_STOP)
+		return;
+	if (s->phase == PHASE_STOP_HEARTBEAT && s->drain_until && !s->drain_cut) {
+		log_info("%s again: connections that are left are not waited for", why);
+		s->drain_cut = true;
+		s->stop_began = clock_now();
+		order_stop(&s->processes[ROLE_HEARTBEAT]);
+		after(s->stage, HEARTBEAT_STOPS);
+		return;
+	}
 	if (s->phase >= PHASE_STOP_HEARTBEAT) {
-		if (clock_now() - s->stop_began < ONE_STOP)
-			return;
 		log_info("%s again: the rest is not waited for", why);
 		s->hurried = true;
 		kill_all(s);
@@ -473,6 +511,7 @@ static void stop(struct supervisor *s, const char *why)
 	}
 	order_stop(&s->processes[ROLE_HEARTBEAT]);
 	after(s->stage, HEARTBEAT_STOPS);
+	extend_stop(s); /* a drain may be going on */
 	stop_advance(s); /* heartbeat may be dead just now */
 }
 

@@ -46,6 +46,7 @@ static void perform(void)
 			fence = a->until;
 			break;
 		case HEART_CLOSE:
+		case HEART_DRAIN:
 			fence = 0;
 			break;
 		case HEART_SEND:
@@ -91,7 +92,7 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 	wire_encode(m, cluster, wire_key_id(bytes), again);
 	CHECK(wire_check(again, sizeof(again), cluster) == REJECT_NONE);
 	CHECK(wire_key_id(again) == wire_key_id(bytes));
-	wire_decode(again, &back);
+	wire_decode(again, WIRE_SIZE, &back);
 	back.version = m->version;
 	/* What is longer than the field can say is told shorter, never as forever. */
 	if (m->hold != WIRE_FOREVER) {
@@ -99,7 +100,7 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 
 		longer.hold = SECONDS(5000);
 		wire_encode(&longer, cluster, 1, again);
-		wire_decode(again, &longer);
+		wire_decode(again, WIRE_SIZE, &longer);
 		CHECK(longer.hold < SECONDS(5000));
 	}
 	CHECK(back.link == m->link && back.flags == m->flags && back.state == m->state &&
@@ -109,6 +110,8 @@ static void means_the_same(const struct wire_message *m, const uint8_t *bytes)
 	      back.echo_ago == m->echo_ago);
 	CHECK(back.hold == m->hold && back.epoch == m->epoch && back.dead == m->dead &&
 	      back.linger == m->linger);
+	CHECK(back.handover == m->handover && back.n_macs == m->n_macs && m->n_macs <= WIRE_MACS &&
+	      memcmp(back.macs, m->macs, sizeof(m->macs)) == 0);
 	CHECK(back.digest == m->digest && back.priority == m->priority && back.connections == m->connections);
 	CHECK(m->state < NODE_STATE_COUNT && m->fitness < FITNESS_COUNT && m->hold >= 0 && m->echo_ago >= 0);
 }
@@ -138,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 2;
 		n = n < size ? n : size;
 		if (wire_check(data, n, cluster) == REJECT_NONE) {
-			wire_decode(data, &m);
+			wire_decode(data, n, &m);
 			means_the_same(&m, data);
 			if (mine) {
 				m.node = 2;

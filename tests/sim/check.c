@@ -15,7 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTLED_WAITS 6 /* D after which nothing of a fault should go on */
+#define PREPARE_WAIT  SECONDS(3) /* core.c */
+#define SETTLED_WAITS 6          /* D after which nothing of a fault should go on */
 
 static void fail(struct world *w, const char *what)
 {
@@ -82,12 +83,17 @@ static nanos takeover_within(const struct world *w, const struct fault *f)
 	case FAULT_STALL:
 		/* Shorter ones may be survived, or end in a release. */
 		return f->until - f->at > 2 * longest_dead(w) ? longest_dead(w) + MS(5) : NANOS_NEVER;
-	case FAULT_LEAVE:
 	case FAULT_UNFIT:
 	case FAULT_BROKEN:
 		return w->base_delay + MS(1);
+	case FAULT_LEAVE:
+		/* A node that is started again while it still prepares has given nothing. */
+		if (w->drains && f->until - f->at <= PREPARE_WAIT + MS(10))
+			return NANOS_NEVER;
+		/* fall through */
 	case FAULT_SWITCH:
-		return w->base_delay + MS(1);
+		/* Connections are not broken where both can prepare, which the holder waits for. */
+		return w->drains ? PREPARE_WAIT + 4 * w->base_delay + MS(1) : w->base_delay + MS(1);
 	default:
 		return NANOS_NEVER;
 	}

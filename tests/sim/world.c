@@ -240,6 +240,15 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 	case HEART_RELEASE:
 		world_trace(w, "%c   removes the address", name);
 		break;
+	case HEART_PREPARE:
+		world_trace(w, "%c   prepares to %s", name, a->giving ? "give" : "take");
+		break;
+	case HEART_DRAIN:
+		world_trace(w, "%c   closes its fence but for connections", name);
+		break;
+	case HEART_UNDRAIN:
+		world_trace(w, "%c   puts back what it had prepared", name);
+		break;
 	case HEART_ANNOUNCE:
 		world_trace(w, "%c   announces again, epoch %llu", name, (unsigned long long)a->epoch);
 		break;
@@ -259,6 +268,18 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 		world_trace(w, "%c   has stopped", name);
 		break;
 	}
+}
+
+/* A few milliseconds mostly; sometimes it cannot be done, or is not answered. */
+static void begin_preparing(struct world *w, struct node *n)
+{
+	nanos at = w->now + rng_between(&w->drain_rng, US(200), MS(5));
+
+	if (rng_chance(&w->drain_rng, 5))
+		return;
+	if (rng_chance(&w->drain_rng, 10))
+		at += rng_between(&w->drain_rng, 0, 2 * w->dead);
+	world_post(w, at, EVENT_PREPARED, n->id | (rng_chance(&w->drain_rng, 10) ? 2 : 0));
 }
 
 static void perform_one(struct world *w, struct node *n, const struct heart_action *a)
@@ -285,6 +306,16 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 		break;
 	case HEART_RELEASE:
 		n->address = false;
+		break;
+	case HEART_PREPARE:
+		begin_preparing(w, n);
+		break;
+	case HEART_DRAIN:
+		world_close(n);
+		world_post(w, w->now + rng_between(&w->drain_rng, US(100), 6 * w->dead), EVENT_DRAINED,
+			   n->id);
+		break;
+	case HEART_UNDRAIN:
 		break;
 	case HEART_ANNOUNCE:
 		w->announces++;
@@ -431,6 +462,25 @@ void world_sync(struct world *w, struct node *n)
 	turn(w, n);
 }
 
+/* The shell's thread is done, or the last connection has ended; a frozen shell hears of it later. */
+static void tell_drain(struct world *w, unsigned kind, unsigned index)
+{
+	static struct heart_actions out;
+	struct node *n = &w->nodes[index & 1];
+
+	if (n->role_up && n->frozen)
+		world_post(w, w->now + MS(2), kind, index);
+	if (!n->role_up || n->frozen)
+		return;
+	out.n = 0;
+	if (kind == EVENT_PREPARED)
+		heart_prepared(&n->heart, !(index & 2), world_local(w, n), &out);
+	else
+		heart_drained(&n->heart, world_local(w, n), &out);
+	perform(w, n, &out);
+	turn(w, n);
+}
+
 void world_leave(struct world *w, struct node *n)
 {
 	static struct heart_actions out;
@@ -514,6 +564,8 @@ static void settings_of(struct world *w, struct node *n, unsigned dead_after)
 		.node = n->id + 1,
 		.peer = !n->id + 1,
 		.digest = 1,
+		.can_drain = w->drains,
+		.drain_timeout = 8 * w->dead,
 	};
 }
 
@@ -528,6 +580,8 @@ static void prepare(struct world *w, uint64_t seed, bool trace, bool trace_all)
 	memset(&w->recording, 0, sizeof(*w) - offsetof(struct world, recording));
 	w->seed = seed;
 	w->rng.state = seed * UINT64_C(0xd1342543de82ef95) + 1;
+	w->drain_rng.state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	w->drains = rng_chance(&w->drain_rng, 50);
 	w->trace = trace;
 	w->trace_all = trace_all;
 	for (unsigned i = 0; i < DATAGRAMS_MAX; i++)
@@ -587,6 +641,10 @@ static void happen(struct world *w, const struct event *e)
 			break;
 		world_inject(w);
 		world_post(w, w->now + rng_between(&w->rng, US(50), w->interval / 4), EVENT_ATTACK, e->index);
+		break;
+	case EVENT_PREPARED:
+	case EVENT_DRAINED:
+		tell_drain(w, e->kind, e->index);
 		break;
 	}
 }

@@ -63,7 +63,15 @@ struct fault {
 	unsigned claims_before;
 };
 
-enum event_kind { EVENT_DELIVER, EVENT_FAULT_START, EVENT_FAULT_END, EVENT_FIT, EVENT_ATTACK };
+enum event_kind {
+	EVENT_DELIVER,
+	EVENT_FAULT_START,
+	EVENT_FAULT_END,
+	EVENT_FIT,
+	EVENT_ATTACK,
+	EVENT_PREPARED, /* index: node, and 2 where it could not */
+	EVENT_DRAINED
+};
 
 struct event {
 	nanos at;
@@ -119,6 +127,8 @@ struct path {
 struct world {
 	uint64_t seed;
 	struct rng rng;
+	struct rng drain_rng; /* of its own, so that a seed of before means what it meant */
+	bool drains;
 	nanos now, end;
 	bool trace, trace_all;
 	struct node nodes[2];

@@ -160,7 +160,7 @@ static void send_sealed(const struct taken *t, const char *how, const char *secr
 		memset(secret.keys[0].bytes, 0x5a, SECRET_KEY_BYTES);
 	else if (strcmp(how, "keyid") == 0)
 		secret.keys[0].id += 1000;
-	wire_decode(t->bytes, &message);
+	wire_decode(t->bytes, t->n, &message);
 	message.sequence += 1000;
 	if (strcmp(how, "node") == 0)
 		message.node = mac_node_id("gamma");

@@ -61,7 +61,7 @@ struct stream {
 	size_t n_records, room;
 	struct session *sessions;
 	/* sessions, of the present window */
-	size_t exchanges, broken, broken_by[CLIENT_OUTCOME_COUNT];
+	size_t exchanges, dismissed, broken, broken_by[CLIENT_OUTCOME_COUNT];
 	nanos slowest;
 	/* attempts that should have started while the instrument itself was held up */
 	size_t skipped;
@@ -126,6 +126,12 @@ static void finish(struct client *client, enum client_outcome outcome)
 			stream->slowest = now - client->asked;
 		session->was_up = true;
 		session->due = client->asked + SESSION_EVERY;
+		if (client_is_dismissed(client)) { /* a new connection for the next question: nothing broke */
+			stream->dismissed++;
+			session->was_up = false;
+			session->client = NULL;
+			client_free(client);
+		}
 		return;
 	}
 	if (session->was_up) {
@@ -282,9 +288,11 @@ static void print_sessions(struct stream *stream)
 	for (unsigned i = 0; i < stream->rate; i++)
 		up += stream->sessions[i].was_up;
 	stream->broken += hung;
-	printf("\"sessions\":%u,\"up\":%zu,\"exchanges\":%zu,\"broken\":%zu,\"slowest_ms\":%.1f,\"failures\":"
+	printf("\"sessions\":%u,\"up\":%zu,\"exchanges\":%zu,\"dismissed\":%zu,\"broken\":%zu,\"slowest_ms\":"
+	       "%.1f,\"failures\":"
 	       "{",
-	       stream->rate, up, stream->exchanges, stream->broken, as_ms(stream->slowest));
+	       stream->rate, up, stream->exchanges, stream->dismissed, stream->broken,
+	       as_ms(stream->slowest));
 	if (hung > 0) {
 		printf("\"hung\":%zu", hung);
 		comma = ",";
@@ -329,7 +337,7 @@ static void on_begin(const char *label)
 		struct stream *stream = &streams[i];
 
 		stream->n_records = 0;
-		stream->exchanges = stream->broken = stream->skipped = 0;
+		stream->exchanges = stream->dismissed = stream->broken = stream->skipped = 0;
 		stream->slowest = 0;
 		memset(stream->broken_by, 0, sizeof(stream->broken_by));
 	}

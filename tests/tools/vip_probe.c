@@ -9,7 +9,7 @@
  *   probe close release announce leave               stop: freeze itself (SIGSTOP)
  *   warm=MS         as the first action: go on with what an earlier run left, for MS
  *
- * rooms: vip/vip.c vip/fence.c vip/address.c vip/announce.c vip/conflict.c vip/packet.c vip/port.c vip/watch.c hapair/base/addr.c hapair/base/clock.c hapair/base/log.c hapair/base/thread.c
+ * rooms: vip/vip.c vip/vip_drain.c vip/drain.c vip/handover.c vip/flows.c vip/loopback.c vip/nft.c vip/fence.c vip/address.c vip/announce.c vip/conflict.c vip/packet.c vip/port.c vip/watch.c hapair/base/addr.c hapair/base/clock.c hapair/base/log.c hapair/base/thread.c
  */
 #include "hapair/base/log.h"
 #include "vip/vip.h"
@@ -41,6 +41,14 @@ static void on_event(void *ctx, enum vip_event event, const char *subject, const
 static void on_usable(void *ctx, bool usable, const char *why)
 {
 	printf("%9.3f usable: %s (%s)\n", at(), usable ? "yes" : "no", why);
+}
+
+static void on_prepared(void *ctx, int error)
+{
+}
+
+static void on_left(void *ctx, long left)
+{
 }
 
 static void say(const char *what, nanos took, int error)
@@ -169,7 +177,7 @@ static size_t read_wishes(char **argv, int argc, struct vip_wish *wishes)
 
 int main(int argc, char **argv)
 {
-	static const struct vip_handler handler = {on_event, on_usable};
+	static const struct vip_handler handler = {on_event, on_usable, on_prepared, on_left};
 	struct vip_wish wishes[VIPS_MAX] = {0};
 	struct vips *vips;
 	size_t n;

@@ -22,6 +22,8 @@ struct stage_node {
 	unsigned claims, announces, transitions, links_down, strangers;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
+	unsigned prepares, undrained;
+	bool preparing, drains;
 	int switched; /* error of HEART_SWITCHED; 1 none yet */
 	bool stopped;
 	const char *last_why;
@@ -104,6 +106,20 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			break;
 		case HEART_RELEASE:
 			n->address = false;
+			break;
+		case HEART_PREPARE:
+			n->prepares++;
+			n->preparing = true; /* answered by stage_answer() */
+			break;
+		case HEART_DRAIN:
+			n->fence_until = 0;
+			n->address = false;
+			n->closed_at = s->now;
+			n->drains = true;
+			break;
+		case HEART_UNDRAIN:
+			n->undrained++;
+			n->drains = n->preparing = false;
 			break;
 		case HEART_ANNOUNCE:
 			n->announces++;
@@ -198,6 +214,17 @@ static inline void stage_step(struct stage *s)
 		stage_perform(s, i, &out);
 	}
 	s->overlapped |= stage_holds(s, 0) && stage_holds(s, 1);
+}
+
+/* The shell of node i has prepared, or could not. */
+static inline void stage_answer(struct stage *s, unsigned i, bool ok)
+{
+	static struct heart_actions more;
+
+	more.n = 0;
+	s->nodes[i].preparing = false;
+	heart_prepared(&s->nodes[i].heart, ok, s->now, &more);
+	stage_perform(s, i, &more);
 }
 
 static inline void stage_run(struct stage *s, nanos duration)

@@ -236,7 +236,12 @@ static void a_draining_node_tells_how_many_connections_are_left(void **unused)
 	fixture_init(&f);
 	FIXTURE_TAKE(&f, STATE, FIXTURE_NOW, .state = NODE_DRAINING, .epoch = 7, .since = FIXTURE_NOW);
 	json = render(&f);
+	assert_true(json_is_null(json_object_get(json_object_get(json, "drain"), "left"))); /* not said yet */
+	json_decref(json);
+	FIXTURE_TAKE(&f, DRAIN, FIXTURE_NOW, .left = 3, .until = FIXTURE_NOW + SECONDS(9));
+	json = render(&f);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "drain"), "left")), 3);
+	assert_true(json_is_integer(json_object_get(json_object_get(json, "drain"), "ends_in_ms")));
 	json_decref(json);
 	snapshot_done(&f.snapshot);
 }

@@ -116,6 +116,12 @@ void client_free(struct client *client)
 	free(client);
 }
 
+bool client_is_dismissed(const struct client *client)
+{
+	return client->kind->protocol == CLIENT_HTTP &&
+	       strcasestr(client->answer, "\r\nConnection: close\r\n");
+}
+
 bool client_waits(const struct client *client)
 {
 	return client->state != CLIENT_IDLE;

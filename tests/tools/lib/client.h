@@ -71,6 +71,9 @@ void client_free(struct client *client);
 /* True when the question has its outcome, or an idle connection broke (any outcome but CLIENT_OK). */
 bool client_turn(struct client *client, uint32_t events, enum client_outcome *ret_outcome);
 
+/* After CLIENT_OK: the server said that this connection takes no further request, as it may (RFC 9112 9.6). */
+bool client_is_dismissed(const struct client *client);
+
 /* A question is out. */
 bool client_waits(const struct client *client);
 
