@@ -6,8 +6,12 @@
 #include "hapair/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 const char *port_fault(const struct port *port)
 {
@@ -45,6 +49,44 @@ void port_close(struct port *port)
 	packet_close(port->arp);
 	packet_close(port->neighbours);
 	port->arp = port->neighbours = NULL;
+	if (port->counting)
+		close(port->changes);
+	port->counting = false;
+}
+
+static bool count(struct port *port, long *ret)
+{
+	char text[24];
+	ssize_t n = pread(port->changes, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	*ret = strtol(text, NULL, 10);
+	return true;
+}
+
+static bool begin_counting(struct port *port)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/carrier_changes", port->link.name);
+	port->changes = open(path, O_RDONLY | O_CLOEXEC);
+	port->counting = port->changes >= 0;
+	/* What happened between the list and now is not known: say that something did. */
+	port->counted = -1;
+	return port->counting;
+}
+
+bool port_flickered(struct port *port)
+{
+	long before, now;
+
+	if (!port->link.index || (!port->counting && !begin_counting(port)) || !count(port, &now))
+		return false;
+	before = port->counted;
+	port->counted = now;
+	return now != before;
 }
 
 struct packet *port_packet(const struct port *port, int family)

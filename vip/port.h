@@ -10,6 +10,9 @@
 struct port {
 	struct watch_link link; /* the name stays; index 0: there is no such interface now */
 	struct packet *arp, *neighbours;
+	bool counting; /* `changes` is open */
+	int changes;   /* the kernel's counter of carriers come and gone */
+	long counted;
 };
 
 /* Why it can't carry a VIP now (static), NULL when it can. */
@@ -21,6 +24,13 @@ const char *port_fault(const struct port *port);
  */
 void port_listen(struct port *port, int family, int epoll_fd);
 void port_close(struct port *port);
+
+/*
+ * The carrier came or went since the last call, whatever was told of it: the kernel tells of carriers in batches, the next one up to a
+ * second after the last (linkwatch), but counts them at once (sysfs-class-net, carrier_changes). Never waits. False also where
+ * there is no such counter.
+ */
+bool port_flickered(struct port *port);
 
 /* NULL where there is none. */
 struct packet *port_packet(const struct port *port, int family);

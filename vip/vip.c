@@ -541,8 +541,17 @@ static void announce_what_is_due(struct vips *vips, nanos now)
 			announce_once(vips, &vips->ones[i]);
 }
 
+/* Carriers that came or went and that the kernel has not told of yet. */
+static void look_at_carriers(struct vips *vips)
+{
+	for (size_t i = 0; i < vips->n_ports && vips->set; i++)
+		if (port_flickered(&vips->ports[i]))
+			watch_ask(vips->watch, vips->ports[i].link.index); /* a failure: news of more follow */
+}
+
 void vip_turn(struct vips *vips, nanos now)
 {
+	look_at_carriers(vips);
 	look_again(vips);
 	if (!vips->held)
 		return;

@@ -73,7 +73,8 @@ int vip_run(struct vips *vips);
 int vip_fd(const struct vips *vips);
 void vip_read(struct vips *vips, nanos now);
 
-/* When vip_turn() has something to do (announcements); NANOS_NEVER for nothing. */
+/* When vip_turn() has something to do (announcements); NANOS_NEVER for nothing. Called more often, each interval, it sees a lost
+ * carrier before the kernel tells of it. */
 nanos vip_due(const struct vips *vips);
 void vip_turn(struct vips *vips, nanos now);
 

@@ -18,6 +18,11 @@
 #define QUEUE_SIZE                                                                                           \
 	(1 << 20) /* of notifications; thousands of interfaces may come and go on a container host */
 
+/* IFF_RUNNING, RFC 2863's operational state, follows the carrier with the delay of the kernel's link watch; IFF_LOWER_UP
+ * (linux/if.h, which net/if.h can't be beside) is the carrier itself. */
+#define LOWER_UP (1 << 16)
+#define CARRIES  (IFF_UP | IFF_RUNNING | LOWER_UP)
+
 struct watch {
 	struct mnl_socket *news, *ask;
 	const struct watch_handler *handler;
@@ -87,7 +92,7 @@ static void tell_link(struct watch *watch, const struct nlmsghdr *nlh)
 		.index = (unsigned)info->ifi_index,
 		.present = nlh->nlmsg_type == RTM_NEWLINK,
 		.up = info->ifi_flags & IFF_UP,
-		.carrier = (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_RUNNING),
+		.carrier = (info->ifi_flags & CARRIES) == CARRIES,
 		.ethernet = info->ifi_type == ARPHRD_ETHER && !(info->ifi_flags & IFF_NOARP),
 	};
 
@@ -192,33 +197,40 @@ static int read_listed(struct watch *watch, const char *buffer, size_t n, uint32
 	return 1;
 }
 
-static int list(struct watch *watch, uint16_t type)
+/* Sends a question and hears the answer, of one message or a list. */
+static int ask(struct watch *watch, struct nlmsghdr *nlh, char *buffer)
 {
-	/* Not the buffer of watch_read(): on_lost() lists in the middle of reading. */
-	static char buffer[BUFFER_SIZE];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	uint32_t seq = ++watch->seq;
-	struct rtgenmsg *any;
 	int more = 1;
 
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = seq;
-	any = mnl_nlmsg_put_extra_header(nlh, type == RTM_GETLINK ? sizeof(struct ifinfomsg)
-								  : sizeof(struct ifaddrmsg));
-	any->rtgen_family = AF_UNSPEC;
+	nlh->nlmsg_seq = ++watch->seq;
 	if (mnl_socket_sendto(watch->ask, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
 	while (more > 0) {
-		ssize_t n = mnl_socket_recvfrom(watch->ask, buffer, sizeof(buffer));
+		ssize_t n = mnl_socket_recvfrom(watch->ask, buffer, BUFFER_SIZE);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		more = read_listed(watch, buffer, (size_t)n, seq);
+		more = read_listed(watch, buffer, (size_t)n, watch->seq);
 	}
 	return more;
+}
+
+/* Not the buffer of watch_read(): on_lost() lists in the middle of reading. */
+static char answer[BUFFER_SIZE];
+
+static int list(struct watch *watch, uint16_t type)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(answer);
+	struct rtgenmsg *any;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	any = mnl_nlmsg_put_extra_header(nlh, type == RTM_GETLINK ? sizeof(struct ifinfomsg)
+								  : sizeof(struct ifaddrmsg));
+	any->rtgen_family = AF_UNSPEC;
+	return ask(watch, nlh, answer);
 }
 
 int watch_list(struct watch *watch)
@@ -226,4 +238,17 @@ int watch_list(struct watch *watch)
 	int error = list(watch, RTM_GETLINK);
 
 	return error ? error : list(watch, RTM_GETADDR);
+}
+
+int watch_ask(struct watch *watch, unsigned index)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(answer);
+	struct ifinfomsg *info;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)index;
+	return ask(watch, nlh, answer);
 }

@@ -51,4 +51,7 @@ void watch_read(struct watch *watch);
  * RTNL lock. */
 int watch_list(struct watch *watch);
 
+/* Calls on_link for that one interface; likewise. 0 or negative errno. */
+int watch_ask(struct watch *watch, unsigned index);
+
 #endif
