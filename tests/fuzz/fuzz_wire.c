@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin();
 	while (size >= 2) {
 		bool mine = data[0] & 0x80;
-		size_t n = WIRE_SIZE + 2 * (size_t)data[1];
+		size_t n = WIRE_SIZE_MIN + 2 * (size_t)data[1];
 		struct wire_message m;
 
 		pass_time((data[0] & 0x7f) * MS(4));
