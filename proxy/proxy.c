@@ -258,7 +258,7 @@ static nanos longest_check(const struct config *config)
 static bool may_accept(const struct proxy *p)
 {
 	nanos waited = clock_now() - p->begun;
-	return watch_settled(&p->watch) || (waited >= SETTLE_SOON && watch_serves(&p->watch)) ||
+	return watch_settled(&p->watch) || (waited >= SETTLE_SOON && watch_decided(&p->watch)) ||
 	       waited >= longest_check(p->plan->config);
 }
 

@@ -186,14 +186,20 @@ static bool every_pool(const struct watch *w, bool (*holds)(const struct pool *p
 	return true;
 }
 
+/* Waiting would change nothing for its requests. */
+static bool pool_decided(const struct pool *pool)
+{
+	return pool_serves(pool) || pool_settled(pool);
+}
+
 bool watch_settled(const struct watch *w)
 {
 	return every_pool(w, pool_settled);
 }
 
-bool watch_serves(const struct watch *w)
+bool watch_decided(const struct watch *w)
 {
-	return every_pool(w, pool_serves);
+	return every_pool(w, pool_decided);
 }
 
 static bool makes_sense(const struct server_wanted *wanted)

@@ -35,8 +35,8 @@ void watch_set_state(struct watch *watch, bool held, uint64_t epoch);
 
 /* Every server that is checked has been checked once. */
 bool watch_settled(const struct watch *watch);
-/* Every pool has a server that is known to be up, whatever the others turn out to be. */
-bool watch_serves(const struct watch *watch);
+/* Every pool has a server that is known to be up, whatever the others turn out to be, or has none left to wait for. */
+bool watch_decided(const struct watch *watch);
 
 /*
  * The operator's word. Carried out at once: 0, or negative errno and nothing has changed (-ENOENT: no such server; -E2BIG: the pool is

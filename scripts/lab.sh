@@ -323,6 +323,10 @@ lab_stop() {
 	local pid
 	pid=$(cat "$LAB/$1/lab.pid")
 	kill -TERM "$pid" 2>/dev/null
+	lab_until 5 lab_gone "$pid" && return
+	# It waits for a connection to end, for drain_timeout at most: a client whose last word was lost never ends it.
+	echo "  $1 still serves $(lab_status "$1" .drain.left) connections; a second signal ends that"
+	kill -TERM "$pid" 2>/dev/null
 	lab_until 10 lab_gone "$pid"
 }
 

@@ -70,6 +70,7 @@ odd_start 1
 odd_start 2
 odd_start 3
 odd_start 4
+until (exec 3<>/dev/tcp/127.0.0.1/7004) 2>/dev/null; do sleep 0.02; done
 kill -STOP "$odd4"
 mkfifo commands
 "$tools/proxy_alone" conf one <commands >>heard 2>log &
@@ -78,7 +79,7 @@ pids="$pids $proxy"
 exec 7>commands
 alive() { kill -0 $proxy 2>/dev/null || { not_ok "the proxy is still there"; exit 1; }; }
 until_true() { alive; for _ in $(seq 100); do "$@" && return 0; sleep 0.05; done; return 1; }
-until_true grep -q '^fitness 2' heard || { not_ok "the proxy is fit"; cat log; exit 1; }
+until_true grep -q '^fitness 2' heard || { not_ok "the proxy is fit"; cat log heard; exit 1; }
 ok "fit once servers were checked, without waiting for one that is silent"
 
 say() { "$tools/say" "$@"; }
