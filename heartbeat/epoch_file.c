@@ -148,19 +148,10 @@ int epoch_file_start(struct epoch_file *file)
 	return error;
 }
 
-static void wake(struct epoch_file *file)
-{
-	uint64_t one = 1;
-
-	/* A counter that cannot take one more has woken the thread long ago. */
-	if (write(file->wake_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 void epoch_file_keep(struct epoch_file *file, uint64_t epoch)
 {
 	atomic_store(&file->wanted, epoch);
-	wake(file);
+	thread_wake(file->wake_fd);
 }
 
 int epoch_file_error(struct epoch_file *file)
@@ -174,7 +165,7 @@ void epoch_file_close(struct epoch_file *file)
 		return;
 	if (file->running) {
 		atomic_store(&file->stop, true);
-		wake(file);
+		thread_wake(file->wake_fd);
 		pthread_join(file->thread, NULL);
 	}
 	if (file->wake_fd >= 0)

@@ -9,12 +9,11 @@
 #include "vip/address.h"
 
 #include "hapair/base/thread.h"
+#include "vip/libnl.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/if_addr.h>
-#include <netlink/addr.h>
-#include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/socket.h>
@@ -50,64 +49,9 @@ struct address_book {
 	pthread_t thread;
 };
 
-static int to_errno(int nl_error)
-{
-	switch (nl_error < 0 ? -nl_error : nl_error) {
-	case 0:
-		return 0;
-	case NLE_EXIST:
-		return -EEXIST;
-	case NLE_PERM:
-	case NLE_NOACCESS:
-		return -EPERM;
-	case NLE_NODEV:
-		return -ENODEV;
-	case NLE_NOADDR:
-		return -EADDRNOTAVAIL;
-	case NLE_OBJ_NOTFOUND:
-		return -ENOENT;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_OPNOTSUPP:
-	case NLE_AF_NOSUPPORT:
-		return -EOPNOTSUPP;
-	case NLE_RANGE:
-	case NLE_INVAL:
-		return -EINVAL;
-	default:
-		return -EIO;
-	}
-}
-
-/* Which of these it is differs between families and kernels. */
-static bool says_absent(int error)
-{
-	return error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENOENT;
-}
-
 static uint8_t prefix_on_interface(const struct entry *entry)
 {
 	return entry->covered && entry->address.ip.family == AF_INET ? 32 : entry->address.prefix_len;
-}
-
-static struct rtnl_addr *build(const struct entry *entry, uint8_t prefix_len)
-{
-	const struct ip *ip = &entry->address.ip;
-	bool ipv6 = ip->family == AF_INET6;
-	struct nl_addr *local = nl_addr_build(ip->family, ip->bytes, ipv6 ? 16 : 4);
-	struct rtnl_addr *addr = rtnl_addr_alloc();
-
-	if (local && addr) {
-		nl_addr_set_prefixlen(local, prefix_len);
-		rtnl_addr_set_ifindex(addr, (int)entry->address.ifindex);
-		rtnl_addr_set_local(addr, local);
-		rtnl_addr_set_prefixlen(addr, prefix_len);
-	} else {
-		rtnl_addr_put(addr);
-		addr = NULL;
-	}
-	nl_addr_put(local);
-	return addr;
 }
 
 static int add(struct nl_sock *socket, struct entry *entry)
@@ -117,7 +61,7 @@ static int add(struct nl_sock *socket, struct entry *entry)
 
 	if (!entry->address.ifindex)
 		return 0; /* who holds the VIP without an interface is not asked here */
-	addr = build(entry, prefix_on_interface(entry));
+	addr = libnl_address(&entry->address.ip, prefix_on_interface(entry), (int)entry->address.ifindex);
 	if (!addr)
 		return -ENOMEM;
 	rtnl_addr_set_valid_lifetime(addr, LIFETIME_S);
@@ -127,7 +71,7 @@ static int add(struct nl_sock *socket, struct entry *entry)
 	} else {
 		rtnl_addr_set_preferred_lifetime(addr, LIFETIME_S);
 	}
-	error = to_errno(rtnl_addr_add(socket, addr, NLM_F_CREATE | NLM_F_REPLACE));
+	error = libnl_errno(rtnl_addr_add(socket, addr, NLM_F_CREATE | NLM_F_REPLACE));
 	rtnl_addr_put(addr);
 	entry->present = error == 0;
 	return error;
@@ -135,14 +79,14 @@ static int add(struct nl_sock *socket, struct entry *entry)
 
 static int take_off_as(struct nl_sock *socket, struct entry *entry, uint8_t prefix_len)
 {
-	struct rtnl_addr *addr = build(entry, prefix_len);
+	struct rtnl_addr *addr = libnl_address(&entry->address.ip, prefix_len, (int)entry->address.ifindex);
 	int error;
 
 	if (!addr)
 		return -ENOMEM;
-	error = to_errno(rtnl_addr_delete(socket, addr, 0));
+	error = libnl_errno(rtnl_addr_delete(socket, addr, 0));
 	rtnl_addr_put(addr);
-	return says_absent(error) ? 0 : error;
+	return libnl_says_absent(error) ? 0 : error;
 }
 
 static int take_off(struct nl_sock *socket, struct entry *entry)
@@ -229,17 +173,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static void wake(struct address_book *book)
-{
-	uint64_t one = 1;
-
-	/* A full counter is awake already. */
-	if (write(book->wake_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
-/* --- the contract --- */
-
 static int open_socket(struct nl_sock **ret, uint32_t *ret_port)
 {
 	struct nl_sock *socket = nl_socket_alloc();
@@ -250,7 +183,7 @@ static int open_socket(struct nl_sock **ret, uint32_t *ret_port)
 	error = nl_connect(socket, NETLINK_ROUTE);
 	if (error) {
 		nl_socket_free(socket);
-		return to_errno(error);
+		return libnl_errno(error);
 	}
 	*ret = socket;
 	*ret_port = nl_socket_get_local_port(socket);
@@ -260,15 +193,11 @@ static int open_socket(struct nl_sock **ret, uint32_t *ret_port)
 int address_book_new(struct address_book **ret)
 {
 	struct address_book *book = calloc(1, sizeof(*book));
-	pthread_mutexattr_t attributes;
 	int error;
 
 	if (!book)
 		return -ENOMEM;
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-	pthread_mutex_init(&book->lock, &attributes);
-	pthread_mutexattr_destroy(&attributes);
+	thread_lock_init(&book->lock);
 	book->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = book->wake_fd < 0 ? -errno : open_socket(&book->caller_socket, &book->caller_port);
 	if (!error)
@@ -294,7 +223,7 @@ void address_book_free(struct address_book *book)
 		return;
 	if (book->running) {
 		atomic_store(&book->stop, true);
-		wake(book);
+		thread_wake(book->wake_fd);
 		pthread_join(book->thread, NULL);
 	}
 	nl_socket_free(book->caller_socket);
@@ -395,7 +324,7 @@ int address_claim(struct address_book *book, nanos until)
 	atomic_store(&book->wanted, true);
 	error = add_all(book, book->caller_socket);
 	pthread_mutex_unlock(&book->lock);
-	wake(book);
+	thread_wake(book->wake_fd);
 	return error;
 }
 
@@ -417,7 +346,7 @@ void address_keep(struct address_book *book, nanos until)
 void address_release(struct address_book *book)
 {
 	atomic_store(&book->wanted, false);
-	wake(book);
+	thread_wake(book->wake_fd);
 }
 
 int address_remove(struct address_book *book)

@@ -443,15 +443,6 @@ static int prepare(struct drain *drain, const struct handover_plan *plan, enum d
 	return error;
 }
 
-static void ring(int fd)
-{
-	uint64_t one = 1;
-
-	/* A full counter is awake already. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static void count(struct drain *drain)
 {
 	nanos began = clock_now(), took;
@@ -465,7 +456,7 @@ static void count(struct drain *drain)
 	if (n < 0)
 		log_warning("connections can't be counted: %s", strerror((int)-n));
 	else if (atomic_exchange(&drain->left, n) != n || n == 0)
-		ring(drain->news_fd);
+		thread_wake(drain->news_fd);
 }
 
 static void work(struct drain *drain)
@@ -491,7 +482,7 @@ static void work(struct drain *drain)
 		drain->done = true;
 		drain->error = error;
 		pthread_mutex_unlock(&drain->lock);
-		ring(drain->news_fd);
+		thread_wake(drain->news_fd);
 	}
 	if (atomic_load(&drain->counting))
 		count(drain);
@@ -529,15 +520,11 @@ static void *thread_main(void *arg)
 int drain_new(const char *node, struct drain **ret)
 {
 	struct drain *drain = calloc(1, sizeof(*drain));
-	pthread_mutexattr_t attributes;
 	int error;
 
 	if (!drain)
 		return -ENOMEM;
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-	pthread_mutex_init(&drain->lock, &attributes);
-	pthread_mutexattr_destroy(&attributes);
+	thread_lock_init(&drain->lock);
 	atomic_store(&drain->left, -1);
 	drain->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	drain->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -568,7 +555,7 @@ static void end_thread(struct drain *drain)
 	if (!drain->running)
 		return;
 	atomic_store(&drain->stop, true);
-	ring(drain->wake_fd);
+	thread_wake(drain->wake_fd);
 	pthread_join(drain->thread, NULL);
 	drain->running = false;
 }
@@ -619,7 +606,7 @@ static void order(struct drain *drain, enum job job)
 	drain->job_mode = drain->mode;
 	drain->done = false;
 	pthread_mutex_unlock(&drain->lock);
-	ring(drain->wake_fd);
+	thread_wake(drain->wake_fd);
 }
 
 void drain_prepare(struct drain *drain, const struct handover_plan *plan)
@@ -701,7 +688,7 @@ void drain_undo(struct drain *drain)
 void drain_count(struct drain *drain, bool on)
 {
 	if (atomic_exchange(&drain->counting, on) != on)
-		ring(drain->wake_fd);
+		thread_wake(drain->wake_fd);
 }
 
 long drain_left(const struct drain *drain)

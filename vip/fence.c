@@ -265,6 +265,20 @@ static int lapsed_or_gone(struct fence *fence)
 	return nft_look(&fence->nft, comment) == 0 ? -ENOENT : -ESTALE;
 }
 
+/* A batch that lets something through for `left`. */
+static int begin_until(struct fence *fence, nanos left)
+{
+	return left < fence_shortest(fence) ? -ERANGE : nft_begin(&fence->nft);
+}
+
+/* Of a batch that deletes no element: ENOENT says that the whole table is gone. */
+static int commit(struct fence *fence)
+{
+	int error = nft_commit(&fence->nft);
+
+	return error == -ENOENT ? -ESTALE : error;
+}
+
 /* --- the contract --- */
 
 int fence_adopt(struct fence *fence, const struct fence_plan *plan)
@@ -317,26 +331,19 @@ int fence_install(struct fence *fence, const struct fence_plan *plan, nanos left
 
 int fence_open(struct fence *fence, nanos left)
 {
-	int error;
+	int error = begin_until(fence, left);
 
-	if (left < fence_shortest(fence))
-		return -ERANGE;
-	error = nft_begin(&fence->nft);
 	if (error)
 		return error;
 	put_closed(fence);
 	put_devices(fence, "open", left);
-	error = nft_commit(&fence->nft);
-	return error == -ENOENT ? -ESTALE : error;
+	return commit(fence);
 }
 
 int fence_renew(struct fence *fence, nanos left)
 {
-	int error;
+	int error = begin_until(fence, left);
 
-	if (left < fence_shortest(fence))
-		return -ERANGE;
-	error = nft_begin(&fence->nft);
 	if (error)
 		return error;
 	nft_put_elements(&fence->nft, NFT_MSG_DELSETELEM, 0, devices_in(fence, "open", 0));
@@ -348,11 +355,8 @@ int fence_renew(struct fence *fence, nanos left)
 int fence_connections(struct fence *fence, nanos left, bool begins,
 		      void (*also)(struct nft *batch, void *ctx), void *ctx)
 {
-	int error;
+	int error = begin_until(fence, left);
 
-	if (left < fence_shortest(fence))
-		return -ERANGE;
-	error = nft_begin(&fence->nft);
 	if (error)
 		return error;
 	put_closed(fence);
@@ -361,8 +365,7 @@ int fence_connections(struct fence *fence, nanos left, bool begins,
 		put_devices(fence, "fresh", left);
 	if (also)
 		also(&fence->nft, ctx);
-	error = nft_commit(&fence->nft);
-	return error == -ENOENT ? -ESTALE : error;
+	return commit(fence);
 }
 
 int fence_close(struct fence *fence)
@@ -372,8 +375,7 @@ int fence_close(struct fence *fence)
 	if (error)
 		return error;
 	put_closed(fence);
-	error = nft_commit(&fence->nft);
-	return error == -ENOENT ? -ESTALE : error;
+	return commit(fence);
 }
 
 int fence_remove(struct fence *fence)

@@ -3,11 +3,12 @@
  */
 #include "vip/loopback.h"
 
+#include "vip/libnl.h"
+
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/ip.h>
 #include <net/if.h>
-#include <netlink/addr.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -22,31 +23,6 @@ struct loopback {
 	struct nl_sock *socket;
 };
 
-static int to_errno(int nl_error)
-{
-	switch (nl_error < 0 ? -nl_error : nl_error) {
-	case 0:
-		return 0;
-	case NLE_EXIST:
-		return -EEXIST;
-	case NLE_PERM:
-	case NLE_NOACCESS:
-		return -EPERM;
-	case NLE_NODEV:
-	case NLE_OBJ_NOTFOUND:
-		return -ENODEV;
-	case NLE_NOADDR:
-		return -EADDRNOTAVAIL;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_OPNOTSUPP:
-	case NLE_AF_NOSUPPORT:
-		return -EOPNOTSUPP;
-	default:
-		return -EIO;
-	}
-}
-
 int loopback_new(struct loopback **ret)
 {
 	struct loopback *loopback = calloc(1, sizeof(*loopback));
@@ -55,7 +31,7 @@ int loopback_new(struct loopback **ret)
 	if (!loopback)
 		return -ENOMEM;
 	loopback->socket = nl_socket_alloc();
-	error = loopback->socket ? to_errno(nl_connect(loopback->socket, NETLINK_ROUTE)) : -ENOMEM;
+	error = loopback->socket ? libnl_errno(nl_connect(loopback->socket, NETLINK_ROUTE)) : -ENOMEM;
 	if (error) {
 		loopback_free(loopback);
 		return error;
@@ -81,22 +57,10 @@ int loopback_fd(const struct loopback *loopback)
 
 static struct rtnl_addr *build(const struct ip *ip)
 {
-	int bits = ip->family == AF_INET6 ? 128 : 32;
-	struct nl_addr *local = nl_addr_build(ip->family, ip->bytes, (size_t)bits / 8);
-	struct rtnl_addr *addr = rtnl_addr_alloc();
+	struct rtnl_addr *addr = libnl_address(ip, ip->family == AF_INET6 ? 128 : 32, LOOPBACK_INDEX);
 
-	if (local && addr) {
-		nl_addr_set_prefixlen(local, bits);
-		rtnl_addr_set_ifindex(addr, LOOPBACK_INDEX);
-		rtnl_addr_set_local(addr, local);
-		rtnl_addr_set_prefixlen(addr, bits);
-		if (ip->family == AF_INET)
-			rtnl_addr_set_scope(addr, RT_SCOPE_HOST);
-	} else {
-		rtnl_addr_put(addr);
-		addr = NULL;
-	}
-	nl_addr_put(local);
+	if (addr && ip->family == AF_INET)
+		rtnl_addr_set_scope(addr, RT_SCOPE_HOST);
 	return addr;
 }
 
@@ -114,7 +78,7 @@ int loopback_add(struct loopback *loopback, const struct ip *vips, size_t n, nan
 		rtnl_addr_set_preferred_lifetime(addr, vips[i].family == AF_INET6 ? 0 : seconds);
 		if (vips[i].family == AF_INET6)
 			rtnl_addr_set_flags(addr, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
-		error = to_errno(rtnl_addr_add(loopback->socket, addr, NLM_F_CREATE | NLM_F_REPLACE));
+		error = libnl_errno(rtnl_addr_add(loopback->socket, addr, NLM_F_CREATE | NLM_F_REPLACE));
 		rtnl_addr_put(addr);
 		if (error)
 			return error;
@@ -132,9 +96,9 @@ int loopback_remove(struct loopback *loopback, const struct ip *vips, size_t n)
 
 		if (!addr)
 			return -ENOMEM;
-		one = to_errno(rtnl_addr_delete(loopback->socket, addr, 0));
+		one = libnl_errno(rtnl_addr_delete(loopback->socket, addr, 0));
 		rtnl_addr_put(addr);
-		if (one && one != -EADDRNOTAVAIL && one != -ENODEV)
+		if (one && !libnl_says_absent(one))
 			error = one;
 	}
 	return error;
@@ -150,13 +114,13 @@ int loopback_read(struct loopback *loopback, struct handover_before *ret)
 		int error = rtnl_link_get_kernel(loopback->socket, (int)ret->devices[i].index, NULL, &link);
 
 		if (error)
-			return to_errno(error);
+			return libnl_errno(error);
 		error = rtnl_link_inet_get_conf(link, IPV4_DEVCONF_ARP_ANNOUNCE, &announce);
 		if (!error)
 			error = rtnl_link_inet_get_conf(link, IPV4_DEVCONF_ARP_IGNORE, &ignore);
 		rtnl_link_put(link);
 		if (error)
-			return to_errno(error);
+			return libnl_errno(error);
 		ret->devices[i].arp_announce = (uint8_t)announce;
 		ret->devices[i].arp_ignore = (uint8_t)ignore;
 	}
@@ -184,8 +148,8 @@ int loopback_write(struct loopback *loopback, const struct handover_before *valu
 			one = rtnl_link_change(loopback->socket, link, changes, 0);
 		rtnl_link_put(link);
 		rtnl_link_put(changes);
-		one = to_errno(one);
-		if (one && one != -ENODEV)
+		one = libnl_errno(one);
+		if (one && one != -ENODEV && one != -ENOENT)
 			error = one;
 	}
 	return error;

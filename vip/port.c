@@ -49,7 +49,7 @@ void port_close(struct port *port)
 	packet_close(port->arp);
 	packet_close(port->neighbours);
 	port->arp = port->neighbours = NULL;
-	if (port->counting)
+	if (port->counting && port->changes >= 0)
 		close(port->changes);
 	port->counting = false;
 }
@@ -66,23 +66,26 @@ static bool count(struct port *port, long *ret)
 	return true;
 }
 
-static bool begin_counting(struct port *port)
+static void begin_counting(struct port *port)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/carrier_changes", port->link.name);
 	port->changes = open(path, O_RDONLY | O_CLOEXEC);
-	port->counting = port->changes >= 0;
+	port->counting = true;
 	/* What happened between the list and now is not known: say that something did. */
 	port->counted = -1;
-	return port->counting;
 }
 
 bool port_flickered(struct port *port)
 {
 	long before, now;
 
-	if (!port->link.index || (!port->counting && !begin_counting(port)) || !count(port, &now))
+	if (!port->link.index)
+		return false;
+	if (!port->counting)
+		begin_counting(port);
+	if (port->changes < 0 || !count(port, &now))
 		return false;
 	before = port->counted;
 	port->counted = now;

@@ -10,8 +10,8 @@
 struct port {
 	struct watch_link link; /* the name stays; index 0: there is no such interface now */
 	struct packet *arp, *neighbours;
-	bool counting; /* `changes` is open */
-	int changes;   /* the kernel's counter of carriers come and gone */
+	bool counting; /* `changes` was opened, or could not be */
+	int changes;   /* the kernel's counter of carriers come and gone; -1: there is none */
 	long counted;
 };
 

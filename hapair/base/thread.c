@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <unistd.h>
 
 int thread_start(pthread_t *ret, size_t stack, void *(*main)(void *), void *arg)
@@ -39,4 +40,22 @@ int thread_keep_only(const int *fds, size_t n)
 		from = to + 1;
 	}
 	return 0;
+}
+
+void thread_lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
+
+void thread_wake(int fd)
+{
+	uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
 }

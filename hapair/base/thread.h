@@ -18,4 +18,10 @@ int thread_start(pthread_t *ret, size_t stack, void *(*main)(void *), void *arg)
  * going on without it is safe. */
 int thread_keep_only(const int *fds, size_t n);
 
+/* A mutex between a helper and its role; it inherits priority: who holds it is as real-time as who waits for it. */
+void thread_lock_init(pthread_mutex_t *lock);
+
+/* Makes an eventfd readable. Never waits: a counter that cannot take one more has woken its reader long ago. */
+void thread_wake(int fd);
+
 #endif

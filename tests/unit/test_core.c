@@ -709,11 +709,16 @@ static void last_connection_ends(unsigned i)
 }
 
 /* From node 0 to node 1, both prepared. */
-static void hand_over(void)
+static void order_a_drain(void)
 {
 	let_both_drain();
 	assert_int_equal(switch_over(0), 0);
 	stage_run(&s, MS(1));
+}
+
+static void hand_over(void)
+{
+	order_a_drain();
 	stage_answer(&s, 0, true);
 	stage_answer(&s, 1, true);
 	stage_run(&s, MS(2));
@@ -767,9 +772,7 @@ static void a_drain_ends_at_its_timeout(void **state)
 static void a_peer_that_cannot_prepare_gets_it_plainly(void **state)
 {
 	(void)state;
-	let_both_drain();
-	assert_int_equal(switch_over(0), 0);
-	stage_run(&s, MS(1));
+	order_a_drain();
 	stage_answer(&s, 0, true);
 	stage_answer(&s, 1, false);
 	stage_run(&s, MS(2));
@@ -807,9 +810,7 @@ static void a_peer_of_an_older_version_gets_it_plainly_and_at_once(void **state)
 static void a_peer_that_dies_while_it_prepares_gets_nothing(void **state)
 {
 	(void)state;
-	let_both_drain();
-	assert_int_equal(switch_over(0), 0);
-	stage_run(&s, MS(1));
+	order_a_drain();
 	stage_answer(&s, 0, true);
 	kill_node(1);
 	stage_run(&s, SECONDS(1));
@@ -822,9 +823,7 @@ static void a_peer_that_dies_while_it_prepares_gets_nothing(void **state)
 static void a_giver_that_dies_while_it_prepares_is_taken_over_from(void **state)
 {
 	(void)state;
-	let_both_drain();
-	assert_int_equal(switch_over(0), 0);
-	stage_run(&s, MS(1));
+	order_a_drain();
 	stage_answer(&s, 1, true);
 	kill_node(0);
 	stage_run(&s, DEAD + MS(5));
