@@ -12,7 +12,7 @@
  * when. Gratuitous announcements are counted apart.
  *
  * Two answerers: one node answers, another answers, and the first answers again within 30 ms, or both answer
- * echo requests of the same turn. A hand-over shows one change only, however quick it is.
+ * echo requests of the same turn, twice in a row. A hand-over shows one change only, however quick it is; it may fall into a turn.
  *
  * It lives on a machine of its own, so that the answers to its questions teach no client where the VIP is.
  */
@@ -61,6 +61,7 @@ static struct {
 	char label[64];
 	nanos from;
 	size_t asked, both_in_one_turn, overlaps, strangers;
+	uint32_t both_turn; /* the newest turn in which both answered */
 	nanos overlap, longest_silence, last_answer, silence_from;
 	int holder; /* who answered last, -1 nobody yet */
 	nanos held_since;
@@ -103,6 +104,13 @@ static void note_change(int node, nanos now)
 	window.held_since = now;
 }
 
+static void note_both(uint32_t turn)
+{
+	if (window.both_turn == turn - 1)
+		window.both_in_one_turn++;
+	window.both_turn = turn;
+}
+
 static void note_answer(int i, enum answer_kind kind, uint32_t turn, nanos now)
 {
 	struct node *node = &nodes[i];
@@ -124,7 +132,7 @@ static void note_answer(int i, enum answer_kind kind, uint32_t turn, nanos now)
 	node->last_turn_heard = turn;
 	for (size_t other = 0; other < n_nodes; other++)
 		if (other != (size_t)i && nodes[other].last_turn_heard == turn)
-			window.both_in_one_turn++;
+			note_both(turn);
 }
 
 static void note_announcement(struct node *node, nanos now)
