@@ -326,6 +326,8 @@ lab_stop() {
 	lab_until 5 lab_gone "$pid" && return
 	# It waits for a connection to end, for drain_timeout at most: a client whose last word was lost never ends it.
 	echo "  $1 still serves $(lab_status "$1" .drain.left) connections; a second signal ends that"
+	lab_in "$1" ss -tnoi | grep -A1 "$LAB_VIP" | head -20
+	lab_in "$1" nft list ruleset | head -60
 	kill -TERM "$pid" 2>/dev/null
 	lab_until 10 lab_gone "$pid"
 }
@@ -378,12 +380,19 @@ lab_lose() {
 	return 0
 }
 
-# lab_return NODE: what it left behind is as a reboot leaves it (no address, no filter), then it starts.
+# lab_return NODE: what it left behind is as a reboot leaves it (no address, no filter), then it starts, on ports that forward since long.
+# (The kernel acts up to a second late on a cable that came, and asks only once a second for a neighbour that was silent:
+# a node that starts meanwhile is cut off from everything, and takes the VIP.)
 lab_return() {
+	local node
 	lab_wipe "$1"
 	lab_cable "$1" up
+	lab_until 3 lab_cables_work "$1" || return 1
+	for node in $LAB_NODES; do lab_in "$node" ip neigh flush all; done
 	lab_start "$1"
 }
+
+lab_cables_work() { [ "$(lab_in "$1" ip -o link show up | grep -c 'state UP')" = 2 ]; }
 
 lab_wipe() {
 	lab_in "$1" ip addr flush to "$LAB_VIP" 2>/dev/null
