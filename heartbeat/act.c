@@ -1,5 +1,5 @@
 /*
- * act.c: how the heart says what is to be done. No decision is made here; core.c makes them.
+ * act.c: what the heart knows of the two nodes, and how it says what is to be done. No decision is made here.
  */
 #include "heartbeat/act.h"
 
@@ -7,6 +7,8 @@
 
 #include <assert.h>
 #include <string.h>
+
+#define BURST_MIN MS(2)
 
 struct election_standing heart_mine(const struct heart *h)
 {
@@ -65,6 +67,45 @@ bool heart_peer_holds_now(const struct heart *h, nanos now)
 bool heart_nobody_there(const struct heart *h)
 {
 	return !h->settings.has_peer || (h->detect.gone && h->detect.any_heard <= h->detect.heard);
+}
+
+nanos heart_silence_threshold(const struct heart *h)
+{
+	struct lease_terms t = h->terms;
+
+	if (h->peer.dead != 0 && h->peer.dead < t.dead) {
+		t.dead = h->peer.dead;
+		t.margin = lease_margin(t.dead);
+	}
+	return later(lease_silence(&t), t.interval);
+}
+
+bool heart_silent(const struct heart *h, nanos now)
+{
+	if (heart_nobody_there(h))
+		return true;
+	/* The peer was heard to hold and does not let go: it may be deaf, and then this node is the one that must. */
+	return !h->split && detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
+}
+
+nanos heart_silence_claim_at(const struct heart *h)
+{
+	nanos at = later(h->promised, h->retry_after);
+
+	if (heart_nobody_there(h))
+		return at;
+	at = later(at, later(h->not_before, h->detect.quiet_since + heart_wait(h)));
+	return h->state == NODE_STARTING ? later(at, h->start_end) : at;
+}
+
+bool heart_may_claim_on_silence(const struct heart *h, nanos now)
+{
+	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= heart_silence_claim_at(h);
+}
+
+nanos heart_burst_gap(const struct heart *h)
+{
+	return later(h->terms.interval / 4, BURST_MIN);
 }
 
 struct heart_action *act_push(struct heart_actions *out, enum heart_action_kind kind)

@@ -1,6 +1,6 @@
 /*
- * act.h: what the heart knows of the two nodes, and how it writes down what is to be done. Inside of the heart only (core.c,
- * life.c); nothing here decides.
+ * act.h: what the heart knows of the two nodes, and how it writes down what is to be done. Inside of the heart only;
+ * nothing here decides.
  *
  * Every act_ function appends to `out` and keeps the books that go with it: sequences and sending times, promises that a message
  * makes, the end of the fence.
@@ -20,6 +20,8 @@ static inline nanos sooner(nanos a, nanos b)
 	return a < b ? a : b;
 }
 
+#define SPLIT_INTERVALS 2 /* the winner of a split keeps its fence so long without a grant */
+
 struct election_standing heart_mine(const struct heart *h);
 struct election_standing heart_theirs(const struct heart *h);
 bool heart_can_serve(const struct heart *h);
@@ -28,6 +30,16 @@ bool heart_peer_holds(const struct heart *h);
 nanos heart_wait(const struct heart *h);
 /* No peer in the configuration, or it left and nobody came since. */
 bool heart_nobody_there(const struct heart *h);
+
+/* D - m - I - s, with the D that the peer waits when that is shorter, so that silence is believed before its grant ends. */
+nanos heart_silence_threshold(const struct heart *h);
+/* It was so silent for that long that a holder may believe that nobody hears it. */
+bool heart_silent(const struct heart *h, nanos now);
+/* The instant from which a claim on silence is right, if it stays silent. */
+nanos heart_silence_claim_at(const struct heart *h);
+bool heart_may_claim_on_silence(const struct heart *h, nanos now);
+/* Between heartbeats beyond the ordinary ones. */
+nanos heart_burst_gap(const struct heart *h);
 
 /* The action is zero but for its kind; its message is not touched. */
 struct heart_action *act_push(struct heart_actions *out, enum heart_action_kind kind);

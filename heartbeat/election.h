@@ -6,7 +6,7 @@
  * (no preemption by default), unless the other is of a higher fitness class. After a split: fitness class,
  * more live client connections, epoch, node id. Node ids differ, so equal is impossible.
  *
- * The table does not say when an event happens (core.c derives them from lease and detection), only what
+ * The table does not say when an event happens (heart_consider() derives them from lease and detection), only what
  * follows.
  */
 #ifndef HAPAIR_HEARTBEAT_ELECTION_H

@@ -1,7 +1,7 @@
 /*
  * heart.h: the heart of a node as data: its settings, its state, and the actions that it asks for. core.h says how to use it.
  *
- * The fields of struct heart belong to act.c, core.c and life.c; others look through the functions of core.h and life.h.
+ * The fields of struct heart belong to act.c, core.c, hear.c, obey.c, orders.c and life.c; others look through the functions of core.h and life.h.
  */
 #ifndef HAPAIR_HEARTBEAT_HEART_H
 #define HAPAIR_HEARTBEAT_HEART_H

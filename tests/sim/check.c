@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREPARE_WAIT  SECONDS(3) /* core.c */
+#define PREPARE_WAIT  SECONDS(3) /* orders.c */
 #define SETTLED_WAITS 6          /* D after which nothing of a fault should go on */
 
 static void fail(struct world *w, const char *what)

@@ -1,5 +1,5 @@
 /*
- * heart_fixture.h: two hearts and two links without loss, in steps of a tenth of a millisecond, for the stories of test_core.c.
+ * heart_fixture.h: two hearts and two links without loss, in steps of a tenth of a millisecond, for the stories of a pair (heart_story.h).
  *
  * What is sent in one step arrives in the next. The kernel of each node is one number, the end of its fence.
  */

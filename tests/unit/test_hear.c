@@ -1,0 +1,88 @@
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
+/*
+ * test_hear.c: what a datagram tells.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tests/unit/heart_story.h"
+
+static void a_peer_that_said_goodbye_breaks_no_link(void **state)
+{
+	(void)state;
+	out.n = 0;
+	heart_stop(&s.nodes[1].heart, s.now, &out);
+	stage_perform(&s, 1, &out);
+	stage_run(&s, SECONDS(1));
+	assert_false(s.nodes[0].heart.detect.links[0].up);
+	assert_int_equal(s.nodes[0].links_down, 0);
+	stage_boot(&s, 1);
+	stage_run(&s, SECONDS(2));
+	assert_true(s.nodes[0].heart.detect.links[0].up);
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[0].links_down, 2);
+}
+
+static void the_round_trip_of_every_link_is_known_after_a_few_intervals(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.now = SECONDS(500);
+	stage_boot(&s, 0);
+	stage_boot(&s, 1);
+	stage_run(&s, 3 * INTERVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned link = 0; link < 2; link++)
+			assert_in_range(s.nodes[i].heart.detect.links[link].rtt, 2 * STEP, 3 * STEP);
+	}
+}
+
+static void a_stranger_is_told_when_it_stays_one(void **state)
+{
+	(void)state;
+	assert_int_equal(s.nodes[0].strangers + s.nodes[1].strangers, 0);
+	kill_node(1);
+	s.cut[1] = true;
+	stage_run(&s, SECONDS(1));
+	stage_boot(&s, 1);
+	stage_run(&s, DEAD - MS(1));
+	assert_int_equal(s.nodes[0].strangers, 0);
+	stage_run(&s, 2 * INTERVAL);
+	assert_int_equal(s.nodes[0].strangers, 1);
+}
+
+static void a_message_of_somebody_else_is_refused_by_name(void **state)
+{
+	struct wire_message m = s.nodes[0].heart.peer;
+
+	(void)state;
+	m.sequence += 1000;
+	m.node = 9;
+	assert_int_equal(heart_receive(&s.nodes[0].heart, 0, &m, s.now, &out), REJECT_NODE);
+	m.node = 1; /* reflected */
+	assert_int_equal(heart_receive(&s.nodes[0].heart, 0, &m, s.now, &out), REJECT_NODE);
+	m.node = 2;
+	m.link = 1;
+	assert_int_equal(heart_receive(&s.nodes[0].heart, 0, &m, s.now, &out), REJECT_LINK);
+	m.link = 0;
+	m.boot += 7;
+	m.echo_boot = 0;
+	assert_int_equal(heart_receive(&s.nodes[0].heart, 0, &m, s.now, &out), REJECT_BOOT);
+	m = s.nodes[0].heart.peer;
+	assert_int_equal(heart_receive(&s.nodes[0].heart, m.link, &m, s.now, &out), REJECT_REPLAY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_peer_that_said_goodbye_breaks_no_link),
+		STORY(a_stranger_is_told_when_it_stays_one),
+		STORY(the_round_trip_of_every_link_is_known_after_a_few_intervals),
+		STORY(a_message_of_somebody_else_is_refused_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
