@@ -452,8 +452,8 @@ lab_other() { if [ "$1" = alpha ]; then echo beta; else echo alpha; fi; }
 
 # A settled pair: one active, one passive, each sees the other, every server has its verdict.
 lab_settled() {
-	[ "$(lab_both '([.[].state] | sort) == ["active", "passive"] and
-		all(.[]; .peer.alive and all(.pools[].servers[]; .state != "unknown"))')" = true ]
+	[ "$(lab_both "([.[].state] | sort) as \$states | any([\"active\", \"passive\"], [\"active\", \"${1:-passive}\"]; . == \$states) and
+		all(.[]; .peer.alive and all(.pools[].servers[]; .state != \"unknown\"))")" = true ]
 }
 
 lab_wait_settled() { lab_until "${1:-15}" lab_settled || lab_die "the pair did not settle; see $LAB (LAB_KEEP=DIR keeps it)"; }
