@@ -37,8 +37,8 @@ static void shorten(struct heart *h, nanos until, const char *why, nanos now, st
 
 /*
  * The peer was heard: what it granted counts from now on, and the lease from silence ends with the silence. Before it does, the
- * peer gets a moment to answer, so that a peer that only slept does not cost the VIP: half of the time for which it said
- * that it claims nothing, at most an interval. Here it is assumed that the message took less than s, or than that half.
+ * peer gets the time for which it said that it claims nothing, so that neither a peer that only slept nor a late message of a dead
+ * one costs the VIP. Here it is assumed that the message took less than s.
  */
 static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {

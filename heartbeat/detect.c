@@ -103,12 +103,18 @@ static void adopt(struct detect *d, const struct wire_message *m, unsigned link,
 static enum detect_verdict meet_stranger(struct detect *d, const struct wire_message *m, nanos dead,
 					 nanos budget, nanos at)
 {
-	if (d->boot != 0 && !d->gone && at - d->heard <= dead)
-		return DETECT_BOOT;
-	if (d->stranger.budget_end == 0)
-		d->stranger.budget_end = at + budget;
-	if (at > d->stranger.budget_end)
-		return DETECT_BOOT;
+	if (m->boot == d->boot) {
+		/* Its sequences are known, so it can't be a recording; it may inhibit for as long as it is heard. */
+		if (m->sequence <= d->newest)
+			return DETECT_REPLAY;
+	} else {
+		if (d->boot != 0 && !d->gone && at - d->heard <= dead)
+			return DETECT_BOOT;
+		if (d->stranger.budget_end == 0)
+			d->stranger.budget_end = at + budget;
+		if (at > d->stranger.budget_end)
+			return DETECT_BOOT;
+	}
 	if (d->stranger.boot != m->boot) {
 		d->stranger.boot = m->boot;
 		d->stranger.newest = 0;
@@ -128,9 +134,9 @@ enum detect_verdict detect_message(struct detect *d, const struct wire_message *
 		return DETECT_BOOT;
 	if (m->sequence == 0)
 		return DETECT_REPLAY;
+	if ((m->boot != d->boot || at - d->heard > dead) && !proves_itself(m, me, sent, dead, at))
+		return meet_stranger(d, m, dead, budget, at);
 	if (m->boot != d->boot) {
-		if (!proves_itself(m, me, sent, dead, at))
-			return meet_stranger(d, m, dead, budget, at);
 		adopt(d, m, link, at);
 		return DETECT_NEW_BOOT;
 	}

@@ -3,11 +3,11 @@
  *
  * Decides whether a signed message of the peer may be believed:
  *   - of its known boot: once (replay window per link);
- *   - of a new boot: only with an echo of something that I sent within D. The old boot is retired and never
- * believed again;
- *   - of a new boot without such an echo, while the known boot is silent: a *stranger*. It proves nothing,
- * but for a bounded time in all (the budget, refilled by a believed message) it keeps this node from
- * concluding that nobody is there.
+ *   - of a new boot, or of the known boot after a silence of D: only with an echo of something that I sent within D. The old
+ * boot of a new one is retired and never believed again;
+ *   - without such an echo, while the known boot is silent: a *stranger*. It proves nothing: it may have waited on the way
+ * (for a neighbour's address while a cable was out: seconds), and its sender may be dead. But it keeps this node from concluding
+ * that nobody is there: a new boot for a bounded time in all (the budget, refilled by a believed message).
  *
  * Silence is observed time only: where a turn came late, the time that nobody watched does not count.
  */

@@ -96,13 +96,17 @@ static void measure(struct heart *h, unsigned link, const struct wire_message *m
 		detect_round_trip(&h->detect, link, 2 * trip - other);
 }
 
+/*
+ * Its sender claims nothing for `hold` from the sending, which was less than s ago: then this node has told the silence anew, or heard an
+ * answer. A peer that is believed answers within an interval.
+ */
 static nanos grace_of(const struct heart *h, const struct wire_message *m, nanos longest, nanos at)
 {
+	nanos still = sooner(m->hold, h->terms.dead) - h->terms.margin - h->terms.slack;
+
 	if (m->state == NODE_ACTIVE)
 		return at + SPLIT_INTERVALS * h->terms.interval;
-	if (m->hold == WIRE_FOREVER)
-		return at + longest;
-	return at + later(sooner(longest, sooner(m->hold / 2, m->hold - h->terms.slack)), 0);
+	return at + later(sooner(longest, still), 0);
 }
 
 static void hear(struct heart *h, unsigned link, const struct wire_message *m, enum detect_verdict verdict,
@@ -129,7 +133,8 @@ static void hear(struct heart *h, unsigned link, const struct wire_message *m, e
 		h->granted = 0;
 }
 
-/* A life of the peer that does not hear this node, and may claim when its hold ends. How old the message is cannot be known. */
+/* Of a life of the peer that does not hear this node and may claim when its hold ends; or of one that is over. How old the message is
+ * cannot be known. */
 static void hear_stranger(struct heart *h, const struct wire_message *m, nanos at, struct heart_actions *out)
 {
 	h->not_before = later(h->not_before, at + lease_wait(h->terms.dead, m->dead, m->linger));
@@ -144,7 +149,7 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 		h->stranger_told = true;
 		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
-	h->grace = grace_of(h, m, h->terms.dead - h->terms.margin, at);
+	h->grace = grace_of(h, m, h->terms.dead, at);
 	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE) {
 		h->split = true;
 		h->granted = 0;

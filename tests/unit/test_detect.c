@@ -95,6 +95,34 @@ static void a_stranger_beside_a_live_peer_is_refused(void **state)
 	assert_int_equal(hear(6, 2, 0, 0, 0), DETECT_STRANGER);
 }
 
+static void after_a_silence_the_known_boot_must_prove_itself_again(void **state)
+{
+	(void)state;
+	hear(5, 1, ME, 1, 0);
+	now += DEAD;
+	assert_int_equal(hear(5, 2, ME, 1, 0), DETECT_NEWEST);
+	now += DEAD + 1;
+	assert_int_equal(hear(5, 3, ME, 1, 0),
+			 DETECT_STRANGER); /* it may have waited on the way, for as long as the silence */
+	assert_int_equal(hear(5, 3, ME, 1, 0), DETECT_REPLAY);
+	assert_int_equal(hear(5, 2, ME, 1, 1),
+			 DETECT_REPLAY); /* and a recording does not even break the silence */
+	assert_int_equal(detect_quiet(&d, now), 0);
+	now += MS(1);
+	lease_sent_note(&sent, 2, 0, now);
+	assert_int_equal(hear(5, 4, ME, 2, 0), DETECT_NEWEST);
+	assert_int_equal(hear(5, 5, 0, 0, 0), DETECT_NEWEST);
+}
+
+static void a_known_boot_breaks_the_silence_for_as_long_as_it_is_heard(void **state)
+{
+	(void)state;
+	hear(5, 1, ME, 1, 0);
+	now += DEAD + 1;
+	for (uint64_t sequence = 2; sequence < 2000; sequence++, now += MS(50))
+		assert_int_equal(hear(5, sequence, 0, 0, 0), DETECT_STRANGER);
+}
+
 static void a_stranger_breaks_the_silence_for_a_bounded_time(void **state)
 {
 	nanos first = now;
@@ -188,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup(every_sequence_is_heard_once_on_its_link, fresh),
 		cmocka_unit_test_setup(a_retired_boot_is_never_believed_again, fresh),
 		cmocka_unit_test_setup(a_stranger_beside_a_live_peer_is_refused, fresh),
+		cmocka_unit_test_setup(after_a_silence_the_known_boot_must_prove_itself_again, fresh),
+		cmocka_unit_test_setup(a_known_boot_breaks_the_silence_for_as_long_as_it_is_heard, fresh),
 		cmocka_unit_test_setup(a_stranger_breaks_the_silence_for_a_bounded_time, fresh),
 		cmocka_unit_test_setup(a_strangers_words_are_not_heard_twice, fresh),
 		cmocka_unit_test_setup(the_newest_stranger_is_echoed_so_that_it_can_prove_itself, fresh),

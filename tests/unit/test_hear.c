@@ -54,6 +54,30 @@ static void a_stranger_is_told_when_it_stays_one(void **state)
 	assert_int_equal(s.nodes[0].strangers, 1);
 }
 
+/* What waited on the way (for a neighbour's address, while the cable was out) until its sender was dead since long. */
+static void a_late_word_of_a_dead_peer_costs_its_heir_nothing(void **state)
+{
+	struct heart *heir = &s.nodes[1].heart;
+	struct wire_message m;
+
+	(void)state;
+	kill_node(0);
+	m = heir->peer;
+	m.sequence += 100;
+	m.state = NODE_FAULT;
+	m.hold = DEAD;
+	stage_run(&s, SECONDS(2));
+	assert_true(stage_holds(&s, 1));
+	out.n = 0;
+	assert_int_equal(heart_receive(heir, m.link, &m, s.now, &out), REJECT_NONE);
+	stage_perform(&s, 1, &out);
+	for (nanos end = s.now + 4 * DEAD; s.now < end;) {
+		stage_run(&s, MS(1));
+		assert_true(stage_holds(&s, 1));
+	}
+	assert_true(heir->peer_lost);
+}
+
 static void a_message_of_somebody_else_is_refused_by_name(void **state)
 {
 	struct wire_message m = s.nodes[0].heart.peer;
@@ -81,6 +105,7 @@ int main(void)
 		STORY(a_peer_that_said_goodbye_breaks_no_link),
 		STORY(a_stranger_is_told_when_it_stays_one),
 		STORY(the_round_trip_of_every_link_is_known_after_a_few_intervals),
+		STORY(a_late_word_of_a_dead_peer_costs_its_heir_nothing),
 		STORY(a_message_of_somebody_else_is_refused_by_name),
 	};
 
