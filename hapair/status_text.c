@@ -198,6 +198,19 @@ static void print_node(const json_t *status, struct out *out)
 	fputc('\n', out->to);
 }
 
+/* It moved too often. */
+static void print_damping(const json_t *status, struct out *out)
+{
+	const json_t *damping = json_object_get(status, "damping");
+	char left[AGE_MAX];
+
+	if (json_is_true(json_object_get(damping, "held_down")))
+		fprintf(out->to, "held down for %s: it moved too often, so priority is not looked at\n",
+			age_text(damping, "ends_in_ms", left));
+	if (json_is_true(json_object_get(damping, "peer_held_down")))
+		fprintf(out->to, "the peer is held down: it moved too often\n");
+}
+
 static void print_vips(const json_t *status, struct out *out)
 {
 	struct table table = TABLE("address", "interface", "here", "holder", "reported");
@@ -404,6 +417,7 @@ void status_text_print(const json_t *status, FILE *to, bool colour)
 	struct out out = {to, colour};
 
 	print_node(status, &out);
+	print_damping(status, &out);
 	print_vips(status, &out);
 	print_fence(status, &out);
 	print_peer(status, &out);

@@ -139,6 +139,8 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 		flags |= WIRE_RELEASED | (h->release_by_order ? WIRE_SWITCHOVER : 0);
 	if (h->stopping)
 		flags |= WIRE_GOODBYE;
+	if (damping_holds(&h->damping, now))
+		flags |= WIRE_HELD_DOWN;
 	return flags;
 }
 

@@ -59,11 +59,12 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 
 /* Deciding */
 
+/* Preference waits until both nodes are calm. Nothing else does: a move that serves clients is never damped. */
 static bool outranked(const struct heart *h, nanos now)
 {
-	return h->settings.preempt && !h->claimed_by_order && h->fit_since != 0 &&
-	       now - h->fit_since >= h->settings.start_wait && h->peer.fitness == h->fitness &&
-	       h->peer.priority > h->settings.priority;
+	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
+	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= h->settings.start_wait &&
+	       h->peer.fitness == h->fitness && h->peer.priority > h->settings.priority;
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
@@ -277,6 +278,8 @@ static nanos next_due(const struct heart *h, nanos now)
 		due = sooner(due, sooner(h->stop_by, h->next_burst));
 	if (h->refused_until)
 		due = sooner(due, h->refused_until);
+	if (h->held_down)
+		due = sooner(due, h->damping.until);
 	return later(due, now);
 }
 
@@ -301,6 +304,15 @@ static void end_hold_down(struct heart *h, nanos now, struct heart_actions *out)
 		orders_apply(h, ELECTION_MENDED, 0, "what the kernel refused is tried again", now, out);
 }
 
+static void end_damping(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (!h->held_down || damping_holds(&h->damping, now))
+		return;
+	h->held_down = false;
+	act_note(h, HEART_CALM, "the hold-down is over", out);
+	act_beat(h, now, out);
+}
+
 void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 {
 	nanos late = later(now - h->due, 0);
@@ -315,6 +327,7 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 		keep_lease(h, now, out);
 	h->grace = 0;
 	end_hold_down(h, now, out);
+	end_damping(h, now, out);
 	heart_consider(h, now, out);
 	end_start(h, now, out);
 	if (!h->stopped) {

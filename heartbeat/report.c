@@ -72,6 +72,8 @@ static const struct note {
 	[HEART_CONFIG_DIFFERS] = {"config", "", "differs"},
 	[HEART_CONFIG_MATCHES] = {"config", "", "matches"},
 	[HEART_STAYS] = {"state", "", "stays"},
+	[HEART_HELD_DOWN] = {"damping", "calm", "held down"},
+	[HEART_CALM] = {"damping", "held down", "calm"},
 };
 
 static const char *peer_name(const struct role_runtime *rt)
@@ -96,7 +98,14 @@ void report_note(struct role_runtime *rt, const struct heart *heart, const struc
 		subject = peer_name(rt);
 		break;
 	case HEART_STAYS:
+	case HEART_CALM:
 		break;
+	case HEART_HELD_DOWN:
+		role_event(rt, note->type, "", from, to, heart->epoch,
+			   "%d moves within %lld s: no preference for %lld s", DAMPING_MOVES,
+			   (long long)(DAMPING_WINDOW / NS_PER_S),
+			   (long long)(heart->damping.hold / NS_PER_S));
+		return;
 	default:
 		subject = peer_name(rt);
 	}

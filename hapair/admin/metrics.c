@@ -153,6 +153,10 @@ static void fence_metrics(const struct snapshot_view *view, FILE *to)
 	       pair->fence_left > 0 ? seconds(pair->fence_left) : 0);
 	single(view, to, "fence_renewals_total", "counter", "Renewals of the grant.", (double)pair->renewals);
 	single(view, to, "fence_lapses_total", "counter", "Grants that ran out.", (double)pair->lapses);
+	single(view, to, "moves_total", "counter", "Claims and yields that no operator ordered.",
+	       (double)pair->moves);
+	single(view, to, "held_down", "gauge", "1 while this node is held down because it moved too often.",
+	       pair->held_until > view->now);
 	single(view, to, "heartbeat_realtime", "gauge", "1 where heartbeat has real-time priority.",
 	       pair->realtime);
 	single(view, to, "heartbeat_lateness_seconds", "gauge", "How late heartbeat's timer last was.",

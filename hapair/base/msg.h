@@ -187,6 +187,9 @@ struct msg_pair {
 	uint32_t n_links;
 	struct msg_pair_link links[CONFIG_LINKS_MAX];
 	uint64_t rejected[REJECT_COUNT];
+	uint64_t moves;                  /* claims and yields that no operator ordered */
+	nanos held_until;                /* it moved too often: end of its hold-down; 0 none */
+	uint8_t peer_held;               /* the peer says so of itself */
 	uint64_t renewals, lapses;       /* of the fence */
 	nanos lateness_max, lateness_last; /* of the own timer */
 	nanos fence_left;                /* 0: closed */

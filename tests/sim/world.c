@@ -210,7 +210,8 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 {
 	static const char *const subjects[] = {
 		"link up",    "link down",     "peer seen",      "peer lost",      "peer left",
-		"peer state", "peer stranger", "config differs", "config matches", "stays, unfit"};
+		"peer state", "peer stranger", "config differs", "config matches", "stays, unfit",
+		"held down",  "calm"};
 	char name = (char)('A' + n->id);
 	double left = (double)(a->until - world_local(w, n)) / 1e6;
 

@@ -19,7 +19,7 @@ struct stage_node {
 	nanos fence_until;
 	bool address;
 	bool refuses; /* its kernel */
-	unsigned claims, announces, transitions, links_down, strangers;
+	unsigned claims, announces, transitions, links_down, strangers, held_down, calm;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
 	unsigned prepares, undrained;
@@ -141,6 +141,8 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 		case HEART_NOTE:
 			n->links_down += a->subject == HEART_LINK_DOWN;
 			n->strangers += a->subject == HEART_PEER_STRANGER;
+			n->held_down += a->subject == HEART_HELD_DOWN;
+			n->calm += a->subject == HEART_CALM;
 			break;
 		}
 	}

@@ -1,4 +1,4 @@
-/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
 /*
  * test_core.c: the stories of a pair: start, silence, split. The simulator (tests/sim) goes through what nobody thought of; these are
  * the ones that somebody did.
@@ -164,18 +164,22 @@ static void a_late_turn_proves_no_silence(void **state)
 	assert_true(stage_holds(&s, 0));
 }
 
-static void preempt_gives_the_vip_back_to_the_higher_priority(void **state)
+static void let_both_preempt(void)
 {
-	struct heart_settings settings;
-
-	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		settings = stage_settings(i);
+		struct heart_settings settings = stage_settings(i);
+
 		settings.preempt = true;
 		out.n = 0;
 		heart_change(&s.nodes[i].heart, &settings, s.now, &out);
 		stage_perform(&s, i, &out);
 	}
+}
+
+static void preempt_gives_the_vip_back_to_the_higher_priority(void **state)
+{
+	(void)state;
+	let_both_preempt();
 	do_fitness(0, FITNESS_DEAD);
 	stage_run(&s, SECONDS(1));
 	assert_true(stage_holds(&s, 1));
@@ -189,19 +193,9 @@ static void preempt_gives_the_vip_back_to_the_higher_priority(void **state)
 
 static void preempt_does_not_undo_the_operators_switchover(void **state)
 {
-	struct heart_settings settings;
-	const char *text;
-
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		settings = stage_settings(i);
-		settings.preempt = true;
-		out.n = 0;
-		heart_change(&s.nodes[i].heart, &settings, s.now, &out);
-		stage_perform(&s, i, &out);
-	}
-	assert_int_equal(heart_switchover(&s.nodes[0].heart, s.now, &text, &out), 0);
-	stage_perform(&s, 0, &out);
+	let_both_preempt();
+	assert_int_equal(switch_over(0), 0);
 	stage_run(&s, SECONDS(5));
 	assert_true(stage_holds(&s, 1));
 }
@@ -224,6 +218,107 @@ static void every_claim_has_a_higher_epoch_than_all_before(void **state)
 	assert_int_equal(newest, 6);
 }
 
+/* The cable of node 0 goes down and up, `n` times. */
+static void flap(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		do_usable(0, false);
+		stage_run(&s, MS(500));
+		do_usable(0, true);
+		stage_run(&s, SECONDS(3));
+	}
+}
+
+static void a_flapping_node_is_held_down(void **state)
+{
+	(void)state;
+	let_both_preempt();
+	flap(10);
+	/* Away, back, away, back; away for good. */
+	assert_int_equal(s.nodes[0].claims, 3);
+	assert_int_equal(s.nodes[1].claims, 3);
+	assert_int_equal(s.nodes[0].held_down, 1);
+	assert_int_equal(s.nodes[1].held_down, 1);
+	assert_true(stage_holds(&s, 1));
+	assert_int_equal(s.nodes[0].calm, 0);
+	stage_run(&s, DAMPING_HOLD);
+	assert_true(stage_holds(&s, 0));
+	assert_int_equal(s.nodes[0].calm, 1);
+	assert_false(s.overlapped);
+}
+
+static void a_held_down_node_takes_over_from_a_dead_peer_without_delay(void **state)
+{
+	nanos killed;
+
+	(void)state;
+	let_both_preempt();
+	flap(3);
+	assert_true(damping_holds(&s.nodes[0].heart.damping, s.now) && stage_holds(&s, 1));
+	killed = s.now;
+	kill_node(1);
+	while (!stage_holds(&s, 0))
+		stage_step(&s);
+	assert_true(s.now - killed <= DEAD + MS(1));
+}
+
+static void a_held_down_node_gets_the_vip_from_a_peer_that_cannot_serve(void **state)
+{
+	(void)state;
+	let_both_preempt();
+	flap(3);
+	assert_true(stage_holds(&s, 1));
+	do_fitness(1, FITNESS_DEAD);
+	stage_run(&s, MS(1));
+	assert_true(stage_holds(&s, 0));
+}
+
+static void a_holder_gives_nothing_to_preference_while_it_is_held_down_itself(void **state)
+{
+	(void)state;
+	let_both_preempt();
+	flap(3);
+	/* The other one has forgotten: it was started again. */
+	kill_node(0);
+	stage_run(&s, MS(1));
+	stage_boot(&s, 0);
+	let_both_preempt();
+	stage_run(&s, SECONDS(10));
+	assert_int_equal(s.nodes[0].held_down, 0);
+	assert_true(stage_holds(&s, 1));
+}
+
+static void what_an_operator_orders_is_no_move_and_is_done(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(switch_over(i % 2), 0);
+		stage_run(&s, SECONDS(1));
+		assert_true(stage_holds(&s, !(i % 2)));
+	}
+	assert_int_equal(s.nodes[0].heart.damping.moved + s.nodes[1].heart.damping.moved, 0);
+	let_both_preempt();
+	flap(3);
+	assert_true(damping_holds(&s.nodes[0].heart.damping, s.now));
+	assert_int_equal(switch_over(1), 0);
+	stage_run(&s, SECONDS(1));
+	assert_true(stage_holds(&s, 0));
+}
+
+static void a_stall_with_nobody_else_there_is_no_move(void **state)
+{
+	(void)state;
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	for (unsigned i = 0; i < 5; i++) {
+		s.now += DEAD;
+		stage_run(&s, SECONDS(1));
+		assert_true(stage_holds(&s, 0));
+	}
+	assert_true(s.nodes[0].heart.lapses >= 5);
+	assert_int_equal(s.nodes[0].heart.damping.moved, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +336,12 @@ int main(void)
 		STORY(preempt_gives_the_vip_back_to_the_higher_priority),
 		STORY(preempt_does_not_undo_the_operators_switchover),
 		STORY(every_claim_has_a_higher_epoch_than_all_before),
+		STORY(a_flapping_node_is_held_down),
+		STORY(a_held_down_node_takes_over_from_a_dead_peer_without_delay),
+		STORY(a_held_down_node_gets_the_vip_from_a_peer_that_cannot_serve),
+		STORY(a_holder_gives_nothing_to_preference_while_it_is_held_down_itself),
+		STORY(what_an_operator_orders_is_no_move_and_is_done),
+		STORY(a_stall_with_nobody_else_there_is_no_move),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

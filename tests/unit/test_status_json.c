@@ -37,6 +37,7 @@ static const char golden[] =
 	"{'role':'runner','pid':null,'restarts':null,'age_ms':null}],"
 	"'fence':{'in_force':true,'left_ms':120,'renewals':1500,'lapses':1,'realtime':true,'lateness_us':35,"
 	"'lateness_max_us':620,'age_ms':100},"
+	"'damping':{'held_down':false,'ends_in_ms':null,'moves':3,'peer_held_down':false},"
 	"'rejected':{'R0':0},"
 	"'workers':2,'proxy_age_ms':300,'heartbeat_age_ms':100,'generation':1,'version':'" HAPAIR_VERSION "',"
 	"'time':'2026-11-24T04:08:05.123Z'}";

@@ -91,6 +91,25 @@ static void what_is_not_known_is_a_dash(void **unused)
 	json_decref(status);
 }
 
+static void a_hold_down_is_told(void **unused)
+{
+	struct fixture f;
+	json_t *status;
+	char *text;
+
+	fixture_init(&f);
+	f.snapshot.pair.held_until = FIXTURE_NOW + SECONDS(25);
+	f.snapshot.pair.peer_held = 1;
+	status = status_json(&f.view);
+	text = render(status, NULL, false, NULL);
+	assert_non_null(strstr(text,
+			       "\nheld down for 25.0 s: it moved too often, so priority is not looked at\n"
+			       "the peer is held down: it moved too often\n"));
+	free(text);
+	json_decref(status);
+	snapshot_done(&f.snapshot);
+}
+
 static void colour_is_only_where_it_is_wanted(void **unused)
 {
 	struct fixture f;
@@ -167,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_node_is_readable),
 		cmocka_unit_test(what_is_not_known_is_a_dash),
+		cmocka_unit_test(a_hold_down_is_told),
 		cmocka_unit_test(colour_is_only_where_it_is_wanted),
 		cmocka_unit_test(one_pool_is_listed_by_its_name),
 		cmocka_unit_test(status_of_an_empty_object_does_not_fail),
