@@ -50,7 +50,7 @@ nanos heart_wait(const struct heart *h)
 bool heart_peer_alive(const struct heart *h, nanos now)
 {
 	return h->settings.has_peer && h->detect.boot != 0 && !h->detect.gone &&
-	       now - h->detect.heard < heart_wait(h);
+	       now - h->detect.alone_since < heart_wait(h);
 }
 
 bool heart_peer_holds(const struct heart *h)

@@ -23,6 +23,7 @@
 struct detect_link {
 	struct replay replay;
 	nanos heard;                           /* 0 never */
+	nanos quiet_since;                     /* silence is observed since, on this link */
 	bool up;                               /* heard within D */
 	bool heard_there;                      /* the peer says that it hears us on this link */
 	nanos rtt, jitter;                     /* smoothed as in RFC 6298 2; 0 not known */
@@ -41,6 +42,7 @@ struct detect {
 	nanos heard;       /* the last believed message; 0 never */
 	nanos any_heard;   /* the last message, strangers within the budget included */
 	nanos quiet_since; /* silence is observed since; moves forward over unobserved time */
+	nanos alone_since; /* the same, where only believed messages count */
 	bool gone;         /* this boot said goodbye */
 	uint64_t retired[DETECT_RETIRED];
 	unsigned n_retired; /* ever; the ring wraps */

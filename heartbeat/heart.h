@@ -157,7 +157,7 @@ struct heart {
 	bool dirty;
 };
 
-/* The peer is believed, has not left, and was heard within the wait. */
+/* The peer is believed, has not left, and was heard within the wait; time that nobody watched does not count. */
 bool heart_peer_alive(const struct heart *h, nanos now);
 
 /* It is alive and says that it holds. */

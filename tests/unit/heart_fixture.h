@@ -19,7 +19,7 @@ struct stage_node {
 	nanos fence_until;
 	bool address;
 	bool refuses; /* its kernel */
-	unsigned claims, announces, transitions, links_down, strangers, held_down, calm;
+	unsigned sent, claims, announces, transitions, links_down, lost, strangers, held_down, calm;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
 	unsigned prepares, undrained;
@@ -84,6 +84,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			continue;
 		switch (a->kind) {
 		case HEART_SEND:
+			n->sent++;
 			if ((a->message.flags & WIRE_RELEASED) && !n->released_told_at)
 				n->released_told_at = s->now;
 			if (!s->cut[!i] && s->n_flight < IN_FLIGHT) {
@@ -140,6 +141,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			break;
 		case HEART_NOTE:
 			n->links_down += a->subject == HEART_LINK_DOWN;
+			n->lost += a->subject == HEART_PEER_LOST;
 			n->strangers += a->subject == HEART_PEER_STRANGER;
 			n->held_down += a->subject == HEART_HELD_DOWN;
 			n->calm += a->subject == HEART_CALM;

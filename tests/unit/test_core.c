@@ -160,7 +160,74 @@ static void a_late_turn_proves_no_silence(void **state)
 	s.n_flight = 0;
 	stage_run(&s, SECONDS(1));
 	assert_int_equal(s.nodes[1].claims, 0);
+	assert_int_equal(s.nodes[1].links_down, 0);
+	assert_int_equal(s.nodes[1].lost, 0);
 	assert_int_equal(s.nodes[0].claims, 1);
+	assert_true(stage_holds(&s, 0));
+}
+
+static void news_that_comes_after_a_standstill_proves_no_silence(void **state)
+{
+	(void)state;
+	do_fitness(1, FITNESS_DEAD);
+	stage_run(&s, INTERVAL);
+	kill_node(1);
+	stage_run(&s, SECONDS(1));
+	s.nodes[1].runs = true;
+	assert_true(heart_overdue(&s.nodes[1].heart, s.now));
+	do_fitness(1, FITNESS_OK); /* before any link was read */
+	assert_int_equal(s.nodes[1].claims, 0);
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[1].claims, 0);
+	assert_true(stage_holds(&s, 0));
+}
+
+static void silence_is_judged_only_after_the_links_were_read(void **state)
+{
+	(void)state;
+	s.cut[1] = true;
+	while (s.now < s.nodes[1].heart.detect.heard + DEAD - STEP)
+		stage_step(&s);
+	s.now += 2 * STEP;
+	out.n = 0;
+	heart_drained(&s.nodes[1].heart, s.now, &out); /* any news */
+	stage_perform(&s, 1, &out);
+	assert_int_equal(s.nodes[1].claims, 0);
+	stage_step(&s);
+	assert_int_equal(s.nodes[1].claims, 1);
+}
+
+static void a_lease_that_runs_low_is_probed_for_at_a_bounded_rate(void **state)
+{
+	struct heart *h = &s.nodes[0].heart;
+	nanos low, low_for;
+	unsigned sent;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct heart_settings settings = stage_settings(i);
+
+		settings.dead_after = 10;
+		out.n = 0;
+		heart_change(&s.nodes[i].heart, &settings, s.now, &out);
+		stage_perform(&s, i, &out);
+	}
+	stage_run(&s, SECONDS(1));
+	kill_node(1);
+	low = h->fence_end - (h->terms.dead - h->terms.margin) / 2;
+	sent = s.nodes[0].sent;
+	stage_run(&s, low - STEP - s.now);
+	assert_in_range((s.nodes[0].sent - sent) / 2, 3, 5); /* on both links, every interval */
+	sent = s.nodes[0].sent;
+	while (!h->on_silence)
+		stage_step(&s);
+	low_for = s.now - low;
+	assert_true(low_for > 3 * INTERVAL);
+	assert_in_range((s.nodes[0].sent - sent) / 2, low_for / (INTERVAL / 4), 2 * low_for / (INTERVAL / 4));
+	/* Now it has what it needs, and every interval is enough again. */
+	sent = s.nodes[0].sent;
+	stage_run(&s, SECONDS(1));
+	assert_in_range((s.nodes[0].sent - sent) / 2, 19, 21);
 	assert_true(stage_holds(&s, 0));
 }
 
@@ -333,6 +400,9 @@ int main(void)
 		STORY(after_a_split_the_one_with_the_clients_keeps),
 		STORY(a_lapsed_fence_is_not_renewed),
 		STORY(a_late_turn_proves_no_silence),
+		STORY(silence_is_judged_only_after_the_links_were_read),
+		STORY(news_that_comes_after_a_standstill_proves_no_silence),
+		STORY(a_lease_that_runs_low_is_probed_for_at_a_bounded_rate),
 		STORY(preempt_gives_the_vip_back_to_the_higher_priority),
 		STORY(preempt_does_not_undo_the_operators_switchover),
 		STORY(every_claim_has_a_higher_epoch_than_all_before),
