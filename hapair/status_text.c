@@ -276,6 +276,19 @@ static void print_sync(const json_t *status, struct out *out)
 			strcmp(age, "-") == 0 ? "" : age, text_of(sync, "trouble"));
 }
 
+static void print_one_way(const json_t *peer, struct out *out)
+{
+	const json_t *link;
+	size_t i;
+
+	json_array_foreach(json_object_get(peer, "links"), i, link)
+	{
+		if (json_is_string(json_object_get(link, "one_way")))
+			fprintf(out->to, "    %s is ONE-WAY: %s\n", text_of(link, "local"),
+				text_of(link, "one_way"));
+	}
+}
+
 static void print_peer(const json_t *status, struct out *out)
 {
 	const json_t *peer = json_object_get(status, "peer"), *link;
@@ -297,20 +310,24 @@ static void print_peer(const json_t *status, struct out *out)
 	else
 		fprintf(out->to, "%s\n",
 			json_is_false(json_object_get(peer, "alive")) ? "not heard" : "not known");
-	table = TABLE("link", "", "state", "last heard", "round trip", "loss");
+	table = TABLE("link", "", "state", "last heard", "round trip", "jitter", "loss");
 	json_array_foreach(json_object_get(peer, "links"), i, link)
 	{
 		const json_t *up = json_object_get(link, "up"), *rtt = json_object_get(link, "rtt_us"),
-			     *loss = json_object_get(link, "loss_pct");
+			     *loss = json_object_get(link, "loss_pct"),
+			     *jitter = json_object_get(link, "jitter_us");
 
 		cell(&table, "%s", text_of(link, "local"));
 		cell(&table, "%s", text_of(link, "remote"));
 		cell(&table, "%s", json_is_null(up) ? "-" : json_is_true(up) ? "up" : "down");
 		age_cell(&table, link, "last_heard_ms", " ago");
 		cell(&table, json_is_integer(rtt) ? "%.3f ms" : "-", (double)json_integer_value(rtt) / 1000);
+		cell(&table, json_is_integer(jitter) ? "%.3f ms" : "-",
+		     (double)json_integer_value(jitter) / 1000);
 		cell(&table, json_is_number(loss) ? "%.1f %%" : "-", json_number_value(loss));
 	}
 	table_print(&table, out);
+	print_one_way(peer, out);
 	print_sync(status, out);
 }
 

@@ -180,6 +180,20 @@ void heart_consider(struct heart *h, nanos now, struct heart_actions *out)
 
 /* Time */
 
+static void tell_way(struct heart *h, unsigned link, struct heart_actions *out)
+{
+	const struct detect_link *l = &h->detect.links[link];
+
+	h->dirty = true;
+	if (l->way != LINK_PLAIN)
+		act_note(h, HEART_LINK_ONE_WAY, "only one of the nodes hears the other", out);
+	else if (l->up && l->heard_there)
+		act_note(h, HEART_LINK_TWO_WAY, "both nodes hear each other", out);
+	else
+		return; /* down by now, which is told */
+	out->list[out->n - 1].link = link;
+}
+
 static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 {
 	nanos wait = heart_wait(h);
@@ -195,6 +209,10 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 			act_note(h, HEART_LINK_DOWN, "no heartbeat came for dead_after intervals", out);
 			out->list[out->n - 1].link = i;
 		}
+	}
+	for (unsigned i = 0; i < h->settings.n_links; i++) {
+		if (detect_way(&h->detect, i, heart_peer_alive(h, now), wait, now))
+			tell_way(h, i, out);
 	}
 	if (h->detect.boot != 0 && !h->peer_lost && !heart_peer_alive(h, now)) {
 		h->peer_lost = true;

@@ -187,6 +187,23 @@ bool detect_echo(const struct detect *d, uint64_t *ret_boot, uint64_t *ret_seque
 	return true;
 }
 
+bool detect_way(struct detect *d, unsigned link, bool alive, nanos wait, nanos now)
+{
+	struct detect_link *l = &d->links[link];
+	enum link_way way = LINK_PLAIN;
+
+	if (alive && l->up != l->heard_there)
+		way = l->up ? LINK_UNHEARD : LINK_DEAF;
+	if (way != l->way_seen) {
+		l->way_seen = way;
+		l->way_since = now;
+	}
+	if (way == l->way || (way != LINK_PLAIN && now - l->way_since < wait))
+		return false;
+	l->way = way;
+	return true;
+}
+
 nanos detect_quiet(const struct detect *d, nanos now)
 {
 	return now - d->quiet_since;

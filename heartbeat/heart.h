@@ -49,6 +49,8 @@ enum heart_action_kind {
 enum heart_subject {
 	HEART_LINK_UP,       /* link */
 	HEART_LINK_DOWN,     /* link */
+	HEART_LINK_ONE_WAY,  /* link */
+	HEART_LINK_TWO_WAY,  /* link: it was one-way */
 	HEART_PEER_SEEN,     /* a boot of the peer is believed */
 	HEART_PEER_LOST,     /* silent for D */
 	HEART_PEER_LEFT,     /* it said goodbye */

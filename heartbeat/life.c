@@ -189,6 +189,7 @@ void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 		struct msg_pair_link *to = &ret->links[i];
 
 		to->up = l->up;
+		to->way = (uint8_t)l->way;
 		to->known = l->heard != 0;
 		to->last_heard = l->heard;
 		to->rtt = l->rtt;

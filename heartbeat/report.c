@@ -64,6 +64,8 @@ static const struct note {
 } notes[] = {
 	[HEART_LINK_UP] = {"link", "down", "up"},
 	[HEART_LINK_DOWN] = {"link", "up", "down"},
+	[HEART_LINK_ONE_WAY] = {"link", "", "one-way"},
+	[HEART_LINK_TWO_WAY] = {"link", "one-way", "up"},
 	[HEART_PEER_SEEN] = {"peer", "", "seen"},
 	[HEART_PEER_LOST] = {"peer", "", "lost"},
 	[HEART_PEER_LEFT] = {"peer", "", "left"},
@@ -84,13 +86,17 @@ static const char *peer_name(const struct role_runtime *rt)
 void report_note(struct role_runtime *rt, const struct heart *heart, const struct heart_action *action)
 {
 	const struct note *note = &notes[action->subject];
-	const char *from = note->from, *to = note->to, *subject = "";
+	const char *from = note->from, *to = note->to, *subject = "", *text = action->text;
 	char link[ADDR_TEXT_MAX] = "";
 
 	switch (action->subject) {
 	case HEART_LINK_UP:
 	case HEART_LINK_DOWN:
+	case HEART_LINK_ONE_WAY:
+	case HEART_LINK_TWO_WAY:
 		subject = addr_format(&rt->config->nodes[rt->node].links[action->link], link);
+		if (action->subject == HEART_LINK_ONE_WAY)
+			text = link_way_name(heart->detect.links[action->link].way);
 		break;
 	case HEART_PEER_STATE:
 		from = node_state_name(action->from);
@@ -109,7 +115,7 @@ void report_note(struct role_runtime *rt, const struct heart *heart, const struc
 	default:
 		subject = peer_name(rt);
 	}
-	role_event(rt, note->type, subject, from, to, heart->epoch, "%s", action->text ? action->text : "");
+	role_event(rt, note->type, subject, from, to, heart->epoch, "%s", text ? text : "");
 }
 
 void report_vip(struct role_runtime *rt, const struct heart *heart, enum vip_event event, const char *subject,

@@ -172,6 +172,7 @@ static void fence_metrics(const struct snapshot_view *view, FILE *to)
 /* The links are named by their own end. */
 enum link_metric {
 	LINK_UP,
+	LINK_ONE_WAY,
 	LINK_RTT,
 	LINK_JITTER,
 	LINK_LOSS,
@@ -185,6 +186,8 @@ static const struct {
 	const char *name, *type, *help;
 } link_metrics[LINK_METRICS] = {
 	[LINK_UP] = {"link_up", "gauge", "1 while the peer is heard on the link."},
+	[LINK_ONE_WAY] = {"link_one_way", "gauge",
+			  "1 while only one of the two nodes hears the other on the link."},
 	[LINK_RTT] = {"link_rtt_seconds", "gauge", "Round trip on the link."},
 	[LINK_JITTER] = {"link_jitter_seconds", "gauge", "Variation of the round trip."},
 	[LINK_LOSS] = {"link_loss_ratio", "gauge",
@@ -200,6 +203,9 @@ static bool link_value(const struct snapshot_view *view, const struct msg_pair_l
 	switch (which) {
 	case LINK_UP:
 		*ret = link->up;
+		return true;
+	case LINK_ONE_WAY:
+		*ret = link->way != LINK_PLAIN;
 		return true;
 	case LINK_RTT:
 		*ret = seconds(link->rtt);

@@ -85,6 +85,10 @@ static json_t *link_json(const struct snapshot_view *view, size_t index)
 	object_put(link, "local", value_text(addr_format(&own->links[index], text)));
 	object_put(link, "remote", value_text(addr_format(&peer->links[index], text)));
 	object_put(link, "up", value_boolean(said, facts->up));
+	object_put(link, "one_way",
+		   facts->way == LINK_PLAIN || facts->way >= LINK_WAY_COUNT || !said
+			   ? json_null()
+			   : value_text(link_way_name(facts->way)));
 	object_put(link, "last_heard_ms", value_age_ms(view->now, said ? facts->last_heard : 0));
 	object_put(link, "rtt_us", value_integer(known && facts->rtt, facts->rtt / NS_PER_US));
 	object_put(link, "jitter_us", value_integer(known && facts->rtt, facts->jitter / NS_PER_US));

@@ -208,10 +208,10 @@ static void perform(struct world *w, struct node *n, const struct heart_actions 
 
 static void trace_action(struct world *w, struct node *n, const struct heart_action *a)
 {
-	static const char *const subjects[] = {"link up",       "link down",      "peer seen",
-					       "peer lost",     "peer left",      "peer state",
-					       "peer stranger", "config differs", "config matches",
-					       "stays, unfit",  "held down",      "calm"};
+	static const char *const subjects[] = {
+		"link up",        "link down",    "one-way",    "two-way",       "peer seen",
+		"peer lost",      "peer left",    "peer state", "peer stranger", "config differs",
+		"config matches", "stays, unfit", "held down",  "calm"};
 	char name = (char)('A' + n->id);
 	double left = (double)(a->until - world_local(w, n)) / 1e6;
 

@@ -27,6 +27,7 @@ static void a_node_alone_is_active_after_start_wait(void **state)
 {
 	(void)state;
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	s.now = SECONDS(500);
 	stage_boot(&s, 1);
 	stage_run(&s, SECONDS(1) - STEP);
@@ -41,6 +42,7 @@ static void a_single_node_configuration_waits_for_nothing(void **state)
 
 	(void)state;
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	settings.has_peer = false;
 	settings.n_links = 0;
 	s.now = SECONDS(500);

@@ -248,6 +248,7 @@ static void a_starting_node_waits_for_its_carrier(void **state)
 {
 	(void)state;
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	s.now = SECONDS(500);
 	boot_without_a_carrier(0);
 	stage_boot(&s, 1);

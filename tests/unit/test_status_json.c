@@ -17,7 +17,7 @@ static const char golden[] =
 	"100}],"
 	"'drain':null,"
 	"'peer':{'node':'beta','state':'passive','alive':true,'config_matches':true,'epoch':6,'links':[{"
-	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'last_heard_ms':40,'rtt_us':210,'jitter_"
+	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'one_way':null,'last_heard_ms':40,'rtt_us':210,'jitter_"
 	"us':15,"
 	"'loss_pct':12.5,'sent':2000,'received':1999}],'age_ms':100},"
 	"'sync':null,"
