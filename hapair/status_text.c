@@ -198,6 +198,19 @@ static void print_node(const json_t *status, struct out *out)
 	fputc('\n', out->to);
 }
 
+/* It moved too often. */
+static void print_damping(const json_t *status, struct out *out)
+{
+	const json_t *damping = json_object_get(status, "damping");
+	char left[AGE_MAX];
+
+	if (json_is_true(json_object_get(damping, "held_down")))
+		fprintf(out->to, "held down for %s: it moved too often, so priority is not looked at\n",
+			age_text(damping, "ends_in_ms", left));
+	if (json_is_true(json_object_get(damping, "peer_held_down")))
+		fprintf(out->to, "the peer is held down: it moved too often\n");
+}
+
 static void print_vips(const json_t *status, struct out *out)
 {
 	struct table table = TABLE("address", "interface", "here", "holder", "reported");
@@ -263,6 +276,19 @@ static void print_sync(const json_t *status, struct out *out)
 			strcmp(age, "-") == 0 ? "" : age, text_of(sync, "trouble"));
 }
 
+static void print_one_way(const json_t *peer, struct out *out)
+{
+	const json_t *link;
+	size_t i;
+
+	json_array_foreach(json_object_get(peer, "links"), i, link)
+	{
+		if (json_is_string(json_object_get(link, "one_way")))
+			fprintf(out->to, "    %s is ONE-WAY: %s\n", text_of(link, "local"),
+				text_of(link, "one_way"));
+	}
+}
+
 static void print_peer(const json_t *status, struct out *out)
 {
 	const json_t *peer = json_object_get(status, "peer"), *link;
@@ -284,20 +310,24 @@ static void print_peer(const json_t *status, struct out *out)
 	else
 		fprintf(out->to, "%s\n",
 			json_is_false(json_object_get(peer, "alive")) ? "not heard" : "not known");
-	table = TABLE("link", "", "state", "last heard", "round trip", "loss");
+	table = TABLE("link", "", "state", "last heard", "round trip", "jitter", "loss");
 	json_array_foreach(json_object_get(peer, "links"), i, link)
 	{
 		const json_t *up = json_object_get(link, "up"), *rtt = json_object_get(link, "rtt_us"),
-			     *loss = json_object_get(link, "loss_pct");
+			     *loss = json_object_get(link, "loss_pct"),
+			     *jitter = json_object_get(link, "jitter_us");
 
 		cell(&table, "%s", text_of(link, "local"));
 		cell(&table, "%s", text_of(link, "remote"));
 		cell(&table, "%s", json_is_null(up) ? "-" : json_is_true(up) ? "up" : "down");
 		age_cell(&table, link, "last_heard_ms", " ago");
 		cell(&table, json_is_integer(rtt) ? "%.3f ms" : "-", (double)json_integer_value(rtt) / 1000);
+		cell(&table, json_is_integer(jitter) ? "%.3f ms" : "-",
+		     (double)json_integer_value(jitter) / 1000);
 		cell(&table, json_is_number(loss) ? "%.1f %%" : "-", json_number_value(loss));
 	}
 	table_print(&table, out);
+	print_one_way(peer, out);
 	print_sync(status, out);
 }
 
@@ -404,6 +434,7 @@ void status_text_print(const json_t *status, FILE *to, bool colour)
 	struct out out = {to, colour};
 
 	print_node(status, &out);
+	print_damping(status, &out);
 	print_vips(status, &out);
 	print_fence(status, &out);
 	print_peer(status, &out);

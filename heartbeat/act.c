@@ -50,7 +50,7 @@ nanos heart_wait(const struct heart *h)
 bool heart_peer_alive(const struct heart *h, nanos now)
 {
 	return h->settings.has_peer && h->detect.boot != 0 && !h->detect.gone &&
-	       now - h->detect.heard < heart_wait(h);
+	       now - h->detect.alone_since < heart_wait(h);
 }
 
 bool heart_peer_holds(const struct heart *h)
@@ -139,6 +139,8 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 		flags |= WIRE_RELEASED | (h->release_by_order ? WIRE_SWITCHOVER : 0);
 	if (h->stopping)
 		flags |= WIRE_GOODBYE;
+	if (damping_holds(&h->damping, now))
+		flags |= WIRE_HELD_DOWN;
 	return flags;
 }
 

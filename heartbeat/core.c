@@ -59,11 +59,12 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 
 /* Deciding */
 
+/* Preference waits until both nodes are calm. Nothing else does: a move that serves clients is never damped. */
 static bool outranked(const struct heart *h, nanos now)
 {
-	return h->settings.preempt && !h->claimed_by_order && h->fit_since != 0 &&
-	       now - h->fit_since >= h->settings.start_wait && h->peer.fitness == h->fitness &&
-	       h->peer.priority > h->settings.priority;
+	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
+	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= h->settings.start_wait &&
+	       h->peer.fitness == h->fitness && h->peer.priority > h->settings.priority;
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
@@ -139,7 +140,7 @@ static void consider_with_peer(struct heart *h, nanos now, struct heart_actions 
 		orders_apply(h, ELECTION_GRANTED, now + h->terms.dead - h->terms.margin, NULL, now, out);
 }
 
-static void consider_as_waiter(struct heart *h, nanos now, struct heart_actions *out)
+static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct heart_actions *out)
 {
 	bool alive = heart_peer_alive(h, now);
 
@@ -156,23 +157,42 @@ static void consider_as_waiter(struct heart *h, nanos now, struct heart_actions 
 	}
 	if (alive)
 		consider_with_peer(h, now, out);
-	else if (heart_may_claim_on_silence(h, now))
+	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
 		orders_apply(h, ELECTION_SILENCE, now + h->terms.dead,
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
 }
 
-void heart_consider(struct heart *h, nanos now, struct heart_actions *out)
+static void consider(struct heart *h, bool all_read, nanos now, struct heart_actions *out)
 {
 	if (h->state == NODE_ACTIVE)
 		consider_as_holder(h, now, out);
 	if (h->state != NODE_ACTIVE && !h->stopping)
-		consider_as_waiter(h, now, out);
+		consider_as_waiter(h, all_read, now, out);
 	orders_settle(h, now, out);
 	orders_end_switchover(h, now, out);
 	orders_end_stop(h, now, out);
 }
 
+void heart_consider(struct heart *h, nanos now, struct heart_actions *out)
+{
+	consider(h, false, now, out);
+}
+
 /* Time */
+
+static void tell_way(struct heart *h, unsigned link, struct heart_actions *out)
+{
+	const struct detect_link *l = &h->detect.links[link];
+
+	h->dirty = true;
+	if (l->way != LINK_PLAIN)
+		act_note(h, HEART_LINK_ONE_WAY, "only one of the nodes hears the other", out);
+	else if (l->up && l->heard_there)
+		act_note(h, HEART_LINK_TWO_WAY, "both nodes hear each other", out);
+	else
+		return; /* down by now, which is told */
+	out->list[out->n - 1].link = link;
+}
 
 static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 {
@@ -181,7 +201,7 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 	for (unsigned i = 0; i < h->settings.n_links; i++) {
 		struct detect_link *l = &h->detect.links[i];
 
-		if (l->up && now - l->heard >= wait) {
+		if (l->up && now - l->quiet_since >= wait) {
 			l->up = l->heard_there = false;
 			l->rtt = l->jitter = 0;
 			if (h->detect.gone) /* it said that it would */
@@ -189,6 +209,10 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 			act_note(h, HEART_LINK_DOWN, "no heartbeat came for dead_after intervals", out);
 			out->list[out->n - 1].link = i;
 		}
+	}
+	for (unsigned i = 0; i < h->settings.n_links; i++) {
+		if (detect_way(&h->detect, i, heart_peer_alive(h, now), wait, now))
+			tell_way(h, i, out);
 	}
 	if (h->detect.boot != 0 && !h->peer_lost && !heart_peer_alive(h, now)) {
 		h->peer_lost = true;
@@ -214,10 +238,15 @@ static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 	}
 }
 
+/* The last good grant was so long ago that one more lost heartbeat would be felt. */
+static nanos burst_from(const struct heart *h)
+{
+	return h->fence_end - (h->terms.dead - h->terms.margin) / 2;
+}
+
 static bool short_of_lease(const struct heart *h, nanos now)
 {
-	return h->state == NODE_ACTIVE && h->settings.has_peer && !h->on_silence &&
-	       h->fence_end - now < h->terms.interval;
+	return h->state == NODE_ACTIVE && h->settings.has_peer && !h->on_silence && now >= burst_from(h);
 }
 
 static void send_due(struct heart *h, nanos now, struct heart_actions *out)
@@ -261,7 +290,7 @@ static nanos next_due(const struct heart *h, nanos now)
 	if (h->state == NODE_ACTIVE) {
 		due = sooner(due, h->fence_end);
 		if (h->settings.has_peer && !h->on_silence) {
-			due = sooner(due, later(h->next_burst, h->fence_end - h->terms.interval + 1));
+			due = sooner(due, later(h->next_burst, burst_from(h)));
 			if (!h->split)
 				due = sooner(due, later(h->detect.quiet_since + heart_silence_threshold(h),
 							now + 1));
@@ -277,6 +306,8 @@ static nanos next_due(const struct heart *h, nanos now)
 		due = sooner(due, sooner(h->stop_by, h->next_burst));
 	if (h->refused_until)
 		due = sooner(due, h->refused_until);
+	if (h->held_down)
+		due = sooner(due, h->damping.until);
 	return later(due, now);
 }
 
@@ -301,21 +332,40 @@ static void end_hold_down(struct heart *h, nanos now, struct heart_actions *out)
 		orders_apply(h, ELECTION_MENDED, 0, "what the kernel refused is tried again", now, out);
 }
 
-void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
+static void end_damping(struct heart *h, nanos now, struct heart_actions *out)
 {
-	nanos late = later(now - h->due, 0);
-	unsigned before = out->n;
+	if (!h->held_down || damping_holds(&h->damping, now))
+		return;
+	h->held_down = false;
+	act_note(h, HEART_CALM, "the hold-down is over", out);
+	act_beat(h, now, out);
+}
 
+void heart_catch_up(struct heart *h, nanos now)
+{
+	nanos late = now - h->due;
+
+	if (late < 0)
+		return;
 	h->late_last = late;
 	h->late_max = later(h->late_max, late);
 	if (late > h->terms.slack)
 		detect_unwatched(&h->detect, late, now);
+	h->due = now;
+}
+
+void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
+{
+	unsigned before = out->n;
+
+	heart_catch_up(h, now);
 	watch_links(h, now, out);
 	if (h->state == NODE_ACTIVE)
 		keep_lease(h, now, out);
 	h->grace = 0;
 	end_hold_down(h, now, out);
-	heart_consider(h, now, out);
+	end_damping(h, now, out);
+	consider(h, true, now, out);
 	end_start(h, now, out);
 	if (!h->stopped) {
 		send_due(h, now, out);
@@ -327,4 +377,9 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 nanos heart_due(const struct heart *h)
 {
 	return h->due;
+}
+
+bool heart_overdue(const struct heart *h, nanos now)
+{
+	return now - h->due > h->terms.slack;
 }

@@ -9,6 +9,8 @@
  *   2. heart_turn(now), always, also when only datagrams woke it: replies leave here;
  *   3. heart_save(), then memory_save(), when heart_dirty();
  *   4. sleep until heart_due() or the next datagram.
+ * The own lateness comes first: what comes while heart_overdue(), from the kernel, the proxy or the operator, is told after 1. and 2.,
+ * so that nothing is decided by what the peer seemed to be before a standstill. Silence is judged in heart_turn() alone.
  * After every call that takes `out`, perform out's actions in their order, then forget them. `now` is
  * clock_now() read just before the call and never goes backwards.
  *
@@ -27,8 +29,14 @@
 
 void heart_turn(struct heart *h, nanos now, struct heart_actions *out);
 nanos heart_due(const struct heart *h);
+/* A turn is due for so long that the time since was not watched. */
+bool heart_overdue(const struct heart *h, nanos now);
 
-/* Inside of the heart: what follows from all that is known, at once, for news that does not wait for the next turn. */
+/* Inside of the heart, before anything else that has a `now`: the time since a turn was due was not watched. */
+void heart_catch_up(struct heart *h, nanos now);
+
+/* Inside of the heart: what follows from all that is known, at once, for news that does not wait for the next turn.
+ * All but silence: what would end it may lie unread. */
 void heart_consider(struct heart *h, nanos now, struct heart_actions *out);
 
 #endif

@@ -47,7 +47,7 @@ static void count_arrival(struct detect_link *l, const struct wire_message *m, n
 {
 	uint32_t step = m->sent_on_link - l->counted;
 
-	l->heard = at;
+	l->heard = l->quiet_since = at;
 	l->received++;
 	l->window_received++;
 	if (step < UINT32_MAX / 2) { /* not overtaken */
@@ -65,7 +65,7 @@ static void count_arrival(struct detect_link *l, const struct wire_message *m, n
 static void heard(struct detect *d, const struct wire_message *m, unsigned link, nanos at)
 {
 	count_arrival(&d->links[link], m, at);
-	d->heard = d->any_heard = d->quiet_since = at;
+	d->heard = d->any_heard = d->quiet_since = d->alone_since = at;
 	d->stranger.budget_end = 0;
 }
 
@@ -166,11 +166,19 @@ void detect_round_trip(struct detect *d, unsigned link, nanos rtt)
 	l->rtt += (rtt - l->rtt) / 8;
 }
 
+static void move_forward(nanos *since, nanos late, nanos now)
+{
+	*since = *since + late < now ? *since + late : now;
+}
+
 void detect_unwatched(struct detect *d, nanos late, nanos now)
 {
 	if (PLANTED(PLANT_LATE_PROVES_SILENCE))
 		return;
-	d->quiet_since = d->quiet_since + late < now ? d->quiet_since + late : now;
+	move_forward(&d->quiet_since, late, now);
+	move_forward(&d->alone_since, late, now);
+	for (size_t i = 0; i < d->n_links; i++)
+		move_forward(&d->links[i].quiet_since, late, now);
 }
 
 bool detect_echo(const struct detect *d, uint64_t *ret_boot, uint64_t *ret_sequence, nanos *ret_at)
@@ -182,6 +190,23 @@ bool detect_echo(const struct detect *d, uint64_t *ret_boot, uint64_t *ret_seque
 	*ret_boot = stranger ? d->stranger.boot : d->boot;
 	*ret_sequence = stranger ? d->stranger.newest : d->newest;
 	*ret_at = stranger ? d->stranger.newest_at : d->newest_at;
+	return true;
+}
+
+bool detect_way(struct detect *d, unsigned link, bool alive, nanos wait, nanos now)
+{
+	struct detect_link *l = &d->links[link];
+	enum link_way way = LINK_PLAIN;
+
+	if (alive && l->up != l->heard_there)
+		way = l->up ? LINK_UNHEARD : LINK_DEAF;
+	if (way != l->way_seen) {
+		l->way_seen = way;
+		l->way_since = now;
+	}
+	if (way == l->way || (way != LINK_PLAIN && now - l->way_since < wait))
+		return false;
+	l->way = way;
 	return true;
 }
 

@@ -22,9 +22,13 @@
 
 struct detect_link {
 	struct replay replay;
-	nanos heard;                           /* 0 never */
-	bool up;                               /* heard within D */
-	bool heard_there;                      /* the peer says that it hears us on this link */
+	nanos heard;            /* 0 never */
+	nanos quiet_since;      /* silence is observed since, on this link */
+	bool up;                /* heard within D */
+	bool heard_there;       /* the peer says that it hears us on this link */
+	enum link_way way;      /* as told; one-way once it was so for a while */
+	enum link_way way_seen; /* now, and since when */
+	nanos way_since;
 	nanos rtt, jitter;                     /* smoothed as in RFC 6298 2; 0 not known */
 	uint32_t counted;                      /* the peer's count on this link, newest */
 	uint32_t window_sent, window_received; /* for loss */
@@ -41,6 +45,7 @@ struct detect {
 	nanos heard;       /* the last believed message; 0 never */
 	nanos any_heard;   /* the last message, strangers within the budget included */
 	nanos quiet_since; /* silence is observed since; moves forward over unobserved time */
+	nanos alone_since; /* the same, where only believed messages count */
 	bool gone;         /* this boot said goodbye */
 	uint64_t retired[DETECT_RETIRED];
 	unsigned n_retired; /* ever; the ring wraps */
@@ -75,6 +80,12 @@ void detect_unwatched(struct detect *d, nanos late, nanos now);
 
 /* Whom to echo: the believed boot while it is heard (or nobody else is), else the newest stranger. False: nobody was heard. */
 bool detect_echo(const struct detect *d, uint64_t *ret_boot, uint64_t *ret_sequence, nanos *ret_at);
+
+/*
+ * Is the link one-way? To be asked in every turn. `alive`: the peer is heard on some link, so that what it says of this one is news. A link
+ * counts as one-way when it was for `wait`: what the peer says is as old as its own wait. True: l->way has changed.
+ */
+bool detect_way(struct detect *d, unsigned link, bool alive, nanos wait, nanos now);
 
 /* Observed silence. */
 nanos detect_quiet(const struct detect *d, nanos now);

@@ -6,6 +6,7 @@
 #ifndef HAPAIR_HEARTBEAT_HEART_H
 #define HAPAIR_HEARTBEAT_HEART_H
 
+#include "heartbeat/damping.h"
 #include "heartbeat/detect.h"
 #include "heartbeat/election.h"
 #include "heartbeat/lease.h"
@@ -48,6 +49,8 @@ enum heart_action_kind {
 enum heart_subject {
 	HEART_LINK_UP,       /* link */
 	HEART_LINK_DOWN,     /* link */
+	HEART_LINK_ONE_WAY,  /* link */
+	HEART_LINK_TWO_WAY,  /* link: it was one-way */
 	HEART_PEER_SEEN,     /* a boot of the peer is believed */
 	HEART_PEER_LOST,     /* silent for D */
 	HEART_PEER_LEFT,     /* it said goodbye */
@@ -55,7 +58,9 @@ enum heart_subject {
 	HEART_PEER_STRANGER, /* a boot that does not hear us */
 	HEART_CONFIG_DIFFERS,
 	HEART_CONFIG_MATCHES,
-	HEART_STAYS, /* unfit, but nobody better is there */
+	HEART_STAYS,     /* unfit, but nobody better is there */
+	HEART_HELD_DOWN, /* it moved too often; until damping.until */
+	HEART_CALM,      /* that is over */
 };
 
 struct heart_action {
@@ -113,6 +118,8 @@ struct heart {
 	const char *unusable_why; /* static; NULL not known */
 	nanos refused_until;      /* the kernel refused the VIP: a fault until then; 0 no */
 	nanos hold_down;          /* the last such fault lasted so long */
+	struct damping damping;   /* what it moved of itself */
+	bool held_down;           /* told, and its end not yet */
 	uint64_t bye_from;        /* first sequence that said goodbye */
 	nanos stop_by, switch_by;
 	uint32_t connections;
@@ -152,7 +159,7 @@ struct heart {
 	bool dirty;
 };
 
-/* The peer is believed, has not left, and was heard within the wait. */
+/* The peer is believed, has not left, and was heard within the wait; time that nobody watched does not count. */
 bool heart_peer_alive(const struct heart *h, nanos now);
 
 /* It is alive and says that it holds. */

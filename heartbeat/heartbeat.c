@@ -35,6 +35,7 @@
 #define REALTIME_PRIORITY 20 /* above every ordinary process, below the kernel's own threads */
 #define REPORT_EVERY      MS(250)
 #define SECRET_TEXT_MAX   16384
+#define READ_TRIES        3          /* a flood, or a machine that stands still all the time, ends it */
 #define PROBE_FOR         SECONDS(5) /* of a silence; who has not answered by then does not */
 
 /* Event priorities in the base: heartbeats before channels (1) and reports. */
@@ -375,19 +376,40 @@ static void end_of_turn(struct heartbeat *hb)
 	sleep_until_due(hb);
 }
 
+/* Until the clock, read after that, shows that nothing can have come meanwhile that should have been read. */
+static nanos read_dry(struct heartbeat *hb)
+{
+	nanos began, now = clock_now();
+
+	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+		began = now;
+		read_links(hb);
+		now = clock_now();
+		if (now - began < LEASE_SLACK)
+			break;
+	}
+	return now;
+}
+
 static void turn(struct heartbeat *hb)
 {
 	struct heart_actions actions;
 	nanos now;
 
 	actions.n = 0;
-	read_links(hb);
-	now = clock_now();
+	now = read_dry(hb);
 	heart_turn(&hb->heart, now, &actions);
 	perform(hb, &actions);
 	probe_in_silence(hb, now);
 	vip_turn(hb->vips, clock_now());
 	end_of_turn(hb);
+}
+
+/* Before anything is told to the heart: a process that stood still hears the peer first. */
+static void catch_up(struct heartbeat *hb)
+{
+	if (hb->started && heart_overdue(&hb->heart, clock_now()))
+		turn(hb);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
@@ -399,6 +421,7 @@ static void on_vip_news(evutil_socket_t fd, short what, void *ctx)
 {
 	struct heartbeat *hb = ctx;
 
+	catch_up(hb);
 	vip_read(hb->vips, clock_now());
 	end_of_turn(hb);
 }
@@ -734,6 +757,7 @@ static void take_fitness(struct heartbeat *hb, const struct msg_fitness *m)
 	if (m->class >= FITNESS_COUNT)
 		log_fatal("fitness %u", m->class);
 	log_debug("proxy: fitness %u %s", m->class, m->reason);
+	catch_up(hb);
 	heart_fitness(&hb->heart, m->class, clock_now(), &actions);
 	perform(hb, &actions);
 	turn(hb);
@@ -745,6 +769,7 @@ static void take_switchover(struct heartbeat *hb, const struct msg_request *m)
 	struct msg_reply reply = {.id = m->id, .error = -EALREADY};
 	const char *text = "another switchover is going on";
 
+	catch_up(hb);
 	if (!hb->switchover) {
 		reply.error = heart_switchover(&hb->heart, clock_now(), &text, &actions);
 		hb->switchover = reply.error ? 0 : m->id;
@@ -801,6 +826,7 @@ static void on_gone(struct role_runtime *rt, enum role peer)
 		hb->switchover = 0; /* nobody waits any more; the switchover itself goes on */
 	if (peer != ROLE_PROXY || !hb->started)
 		return;
+	catch_up(hb);
 	hear_of_the_proxy(hb);
 	turn(hb);
 }
@@ -827,6 +853,7 @@ static void on_config(struct role_runtime *rt, const struct config *next)
 	size_t n = wishes_of(rt, next, wishes);
 	struct heart_settings settings;
 
+	catch_up(hb);
 	if (!same_wishes(hb->vips, wishes, n)) {
 		int error = vip_set(hb->vips, wishes, n, false, 0);
 
@@ -844,6 +871,7 @@ static void on_stop(struct role_runtime *rt)
 	struct heartbeat *hb = self(rt);
 	struct heart_actions actions = {0};
 
+	catch_up(hb);
 	heart_stop(&hb->heart, clock_now(), &actions);
 	perform(hb, &actions);
 	turn(hb);

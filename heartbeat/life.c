@@ -62,6 +62,8 @@ static void recall(struct heart *h, const struct memory_record *r)
 	h->refused_until = r->refused_until;
 	h->hold_down = r->hold_down;
 	h->peer_lost = r->peer_lost;
+	h->damping = r->damping;
+	h->held_down = r->held_down;
 	h->sent.echoed = r->echoed;
 	h->detect = r->detect;
 	h->detect.n_links = h->settings.n_links;
@@ -148,6 +150,8 @@ void heart_save(struct heart *h, nanos now, struct memory_record *ret)
 	ret->on_silence = h->on_silence;
 	ret->claimed_by_order = h->claimed_by_order;
 	ret->peer_lost = h->peer_lost;
+	ret->damping = h->damping;
+	ret->held_down = h->held_down;
 	ret->saved = now;
 	ret->since = h->since;
 	ret->fence_end = h->fence_end;
@@ -185,6 +189,7 @@ void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 		struct msg_pair_link *to = &ret->links[i];
 
 		to->up = l->up;
+		to->way = (uint8_t)l->way;
 		to->known = l->heard != 0;
 		to->last_heard = l->heard;
 		to->rtt = l->rtt;
@@ -193,6 +198,9 @@ void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 		to->sent = l->sent;
 		to->received = l->received;
 	}
+	ret->moves = h->damping.moved;
+	ret->held_until = damping_holds(&h->damping, now) ? h->damping.until : 0;
+	ret->peer_held = ret->peer_alive && (h->peer.flags & WIRE_HELD_DOWN);
 	ret->renewals = h->renewals;
 	ret->lapses = h->lapses;
 	ret->lateness_last = h->late_last;

@@ -10,9 +10,10 @@
 #ifndef HAPAIR_HEARTBEAT_MEMORY_H
 #define HAPAIR_HEARTBEAT_MEMORY_H
 
+#include "heartbeat/damping.h"
 #include "heartbeat/detect.h"
 
-#define MEMORY_MAGIC  UINT64_C(0x6861706169726d32) /* "hapairm2"; another layout takes another number */
+#define MEMORY_MAGIC  UINT64_C(0x6861706169726d33) /* "hapairm3"; another layout takes another number */
 #define MEMORY_REASON 96
 /* Sequences that a role may use between two saves; a restarted one begins beyond them. */
 #define MEMORY_SEQUENCES 4096
@@ -23,11 +24,12 @@ struct memory_record {
 	uint64_t epoch, epoch_seen;
 	uint64_t ask_from;
 	uint32_t state; /* enum node_state */
-	uint8_t asks, fitness, usable, on_silence, claimed_by_order, peer_lost;
+	uint8_t asks, fitness, usable, on_silence, claimed_by_order, peer_lost, held_down;
 	nanos saved;     /* when */
 	nanos since;     /* of state */
 	nanos fence_end; /* 0: closed */
 	nanos granted, not_before, promised, start_end, retry_after, fit_since, refused_until, hold_down;
+	struct damping damping;
 	struct lease_sending echoed;
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */

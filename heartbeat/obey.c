@@ -16,6 +16,7 @@
 
 void heart_fence_done(struct heart *h, nanos computed, nanos done, struct heart_actions *out)
 {
+	heart_catch_up(h, done);
 	if (h->state == NODE_ACTIVE && done - computed > h->terms.margin / 2)
 		orders_apply(h, ELECTION_OVERRUN, 0,
 			     "a renewal of the fence took longer than the margin allows", done, out);
@@ -23,12 +24,14 @@ void heart_fence_done(struct heart *h, nanos computed, nanos done, struct heart_
 
 void heart_fence_failed(struct heart *h, nanos now, const char *text, struct heart_actions *out)
 {
+	heart_catch_up(h, now);
 	if (h->state == NODE_ACTIVE)
 		orders_apply(h, ELECTION_OVERRUN, 0, text, now, out);
 }
 
 void heart_fence_refused(struct heart *h, nanos now, const char *text, struct heart_actions *out)
 {
+	heart_catch_up(h, now);
 	if (h->state != NODE_ACTIVE)
 		return;
 	if (h->hold_down == 0 || now - h->since >= later(h->hold_down, HOLD_DOWN_FORGET))
@@ -43,6 +46,7 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 {
 	unsigned before = out->n;
 
+	heart_catch_up(h, now);
 	if (fitness == h->fitness)
 		return;
 	h->fitness = (uint8_t)fitness;
@@ -56,6 +60,7 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out)
 {
+	heart_catch_up(h, now);
 	if (usable == h->usable)
 		return;
 	h->usable = usable;
@@ -79,6 +84,7 @@ void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *o
 {
 	struct heart_handover *o = &h->handover;
 
+	heart_catch_up(h, now);
 	if (!o->in_force || (!o->handing && !o->taking))
 		return;
 	o->ready = ok;
@@ -91,6 +97,7 @@ void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *o
 
 void heart_drained(struct heart *h, nanos now, struct heart_actions *out)
 {
+	heart_catch_up(h, now);
 	orders_apply(h, ELECTION_DRAINED, 0, NULL, now, out);
 	heart_consider(h, now, out);
 }
@@ -102,6 +109,7 @@ int heart_switchover(struct heart *h, nanos now, const char **ret_text, struct h
 	struct election_standing other = heart_theirs(h);
 	const struct election_cell *cell = election_cell(h->state, ELECTION_SWITCHOVER);
 
+	heart_catch_up(h, now);
 	*ret_text = cell->why;
 	if (h->switching || h->stopping || h->handover.stops) {
 		*ret_text = h->switching ? "a switchover is going on" : "the daemon stops";
@@ -133,6 +141,7 @@ void heart_stop(struct heart *h, nanos now, struct heart_actions *out)
 	struct election_standing other = heart_theirs(h);
 	bool first = !h->handover.stops;
 
+	heart_catch_up(h, now);
 	if (h->stopping)
 		return;
 	h->handover.stops = true;

@@ -29,9 +29,32 @@ void orders_stop_asking(struct heart *h)
 	h->dirty = true;
 }
 
+/* Claims and yields that no operator ordered; the first claim of a life is none. */
+static void count_move(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (!h->settings.has_peer || h->state == NODE_STARTING)
+		return;
+	h->dirty = true;
+	if (!damping_move(&h->damping, now))
+		return;
+	h->held_down = true;
+	act_note(h, HEART_HELD_DOWN, "it moved too often", out);
+}
+
+static bool claim_is_ordered(const struct heart *h, enum election_event event)
+{
+	return event == ELECTION_RELEASED ? (h->peer.flags & (WIRE_SWITCHOVER | WIRE_GOODBYE)) != 0
+					  : event == ELECTION_SILENCE && h->detect.gone;
+}
+
 static void claim(struct heart *h, enum election_event event, const char *why, nanos until, nanos now,
 		  struct heart_actions *out)
 {
+	/* What comes back in the instant in which it lapsed has not moved. */
+	bool came_back = event == ELECTION_SILENCE && h->since == now;
+
+	if (!came_back && !claim_is_ordered(h, event))
+		count_move(h, now, out);
 	if (!h->asks)
 		h->ask_from = h->sequence + 1;
 	h->asks = true;
@@ -53,7 +76,11 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 {
 	bool alive = heart_peer_alive(h, now);
 	bool comes_back = event == ELECTION_LAPSED && heart_may_claim_on_silence(h, now);
+	bool ordered = event == ELECTION_SWITCHOVER || event == ELECTION_STOP ||
+		       (event == ELECTION_PREPARED && h->handover.event == ELECTION_SWITCHOVER);
 
+	if (!comes_back && !ordered)
+		count_move(h, now, out);
 	h->fence_end = h->granted = 0;
 	h->on_silence = h->split = h->claimed_by_order = h->handover.handing = false;
 	orders_stop_asking(h);
@@ -72,10 +99,7 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {
 		h->release_until = now + 2 * h->terms.dead;
-		h->release_by_order =
-			(event == ELECTION_SWITCHOVER ||
-			 (event == ELECTION_PREPARED && h->handover.event == ELECTION_SWITCHOVER)) &&
-			!h->handover.stops;
+		h->release_by_order = ordered && event != ELECTION_STOP && !h->handover.stops;
 	}
 	act_transition(h, event, next, why, now, out);
 	act_beat(h, now, out);

@@ -64,6 +64,8 @@ static const struct note {
 } notes[] = {
 	[HEART_LINK_UP] = {"link", "down", "up"},
 	[HEART_LINK_DOWN] = {"link", "up", "down"},
+	[HEART_LINK_ONE_WAY] = {"link", "", "one-way"},
+	[HEART_LINK_TWO_WAY] = {"link", "one-way", "up"},
 	[HEART_PEER_SEEN] = {"peer", "", "seen"},
 	[HEART_PEER_LOST] = {"peer", "", "lost"},
 	[HEART_PEER_LEFT] = {"peer", "", "left"},
@@ -72,6 +74,8 @@ static const struct note {
 	[HEART_CONFIG_DIFFERS] = {"config", "", "differs"},
 	[HEART_CONFIG_MATCHES] = {"config", "", "matches"},
 	[HEART_STAYS] = {"state", "", "stays"},
+	[HEART_HELD_DOWN] = {"damping", "calm", "held down"},
+	[HEART_CALM] = {"damping", "held down", "calm"},
 };
 
 static const char *peer_name(const struct role_runtime *rt)
@@ -82,13 +86,17 @@ static const char *peer_name(const struct role_runtime *rt)
 void report_note(struct role_runtime *rt, const struct heart *heart, const struct heart_action *action)
 {
 	const struct note *note = &notes[action->subject];
-	const char *from = note->from, *to = note->to, *subject = "";
+	const char *from = note->from, *to = note->to, *subject = "", *text = action->text;
 	char link[ADDR_TEXT_MAX] = "";
 
 	switch (action->subject) {
 	case HEART_LINK_UP:
 	case HEART_LINK_DOWN:
+	case HEART_LINK_ONE_WAY:
+	case HEART_LINK_TWO_WAY:
 		subject = addr_format(&rt->config->nodes[rt->node].links[action->link], link);
+		if (action->subject == HEART_LINK_ONE_WAY)
+			text = link_way_name(heart->detect.links[action->link].way);
 		break;
 	case HEART_PEER_STATE:
 		from = node_state_name(action->from);
@@ -96,11 +104,18 @@ void report_note(struct role_runtime *rt, const struct heart *heart, const struc
 		subject = peer_name(rt);
 		break;
 	case HEART_STAYS:
+	case HEART_CALM:
 		break;
+	case HEART_HELD_DOWN:
+		role_event(rt, note->type, "", from, to, heart->epoch,
+			   "%d moves within %lld s: no preference for %lld s", DAMPING_MOVES,
+			   (long long)(DAMPING_WINDOW / NS_PER_S),
+			   (long long)(heart->damping.hold / NS_PER_S));
+		return;
 	default:
 		subject = peer_name(rt);
 	}
-	role_event(rt, note->type, subject, from, to, heart->epoch, "%s", action->text ? action->text : "");
+	role_event(rt, note->type, subject, from, to, heart->epoch, "%s", text ? text : "");
 }
 
 void report_vip(struct role_runtime *rt, const struct heart *heart, enum vip_event event, const char *subject,

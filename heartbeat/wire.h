@@ -79,6 +79,7 @@ enum wire_flag {
 				   receiver */
 	WIRE_GOODBYE = 1 << 3,  /* the sender stops and claims nothing any more in this boot */
 	WIRE_SWITCHOVER = 1 << 4, /* with RELEASED: by the operator's order */
+	WIRE_HELD_DOWN = 1 << 5,  /* the sender moved too often: no preference for it */
 };
 
 /* Of a switchover that breaks nothing: vip/DESIGN.md. */

@@ -153,6 +153,10 @@ static void fence_metrics(const struct snapshot_view *view, FILE *to)
 	       pair->fence_left > 0 ? seconds(pair->fence_left) : 0);
 	single(view, to, "fence_renewals_total", "counter", "Renewals of the grant.", (double)pair->renewals);
 	single(view, to, "fence_lapses_total", "counter", "Grants that ran out.", (double)pair->lapses);
+	single(view, to, "moves_total", "counter", "Claims and yields that no operator ordered.",
+	       (double)pair->moves);
+	single(view, to, "held_down", "gauge", "1 while this node is held down because it moved too often.",
+	       pair->held_until > view->now);
 	single(view, to, "heartbeat_realtime", "gauge", "1 where heartbeat has real-time priority.",
 	       pair->realtime);
 	single(view, to, "heartbeat_lateness_seconds", "gauge", "How late heartbeat's timer last was.",
@@ -168,6 +172,7 @@ static void fence_metrics(const struct snapshot_view *view, FILE *to)
 /* The links are named by their own end. */
 enum link_metric {
 	LINK_UP,
+	LINK_ONE_WAY,
 	LINK_RTT,
 	LINK_JITTER,
 	LINK_LOSS,
@@ -181,6 +186,8 @@ static const struct {
 	const char *name, *type, *help;
 } link_metrics[LINK_METRICS] = {
 	[LINK_UP] = {"link_up", "gauge", "1 while the peer is heard on the link."},
+	[LINK_ONE_WAY] = {"link_one_way", "gauge",
+			  "1 while only one of the two nodes hears the other on the link."},
 	[LINK_RTT] = {"link_rtt_seconds", "gauge", "Round trip on the link."},
 	[LINK_JITTER] = {"link_jitter_seconds", "gauge", "Variation of the round trip."},
 	[LINK_LOSS] = {"link_loss_ratio", "gauge",
@@ -196,6 +203,9 @@ static bool link_value(const struct snapshot_view *view, const struct msg_pair_l
 	switch (which) {
 	case LINK_UP:
 		*ret = link->up;
+		return true;
+	case LINK_ONE_WAY:
+		*ret = link->way != LINK_PLAIN;
 		return true;
 	case LINK_RTT:
 		*ret = seconds(link->rtt);

@@ -85,6 +85,10 @@ static json_t *link_json(const struct snapshot_view *view, size_t index)
 	object_put(link, "local", value_text(addr_format(&own->links[index], text)));
 	object_put(link, "remote", value_text(addr_format(&peer->links[index], text)));
 	object_put(link, "up", value_boolean(said, facts->up));
+	object_put(link, "one_way",
+		   facts->way == LINK_PLAIN || facts->way >= LINK_WAY_COUNT || !said
+			   ? json_null()
+			   : value_text(link_way_name(facts->way)));
 	object_put(link, "last_heard_ms", value_age_ms(view->now, said ? facts->last_heard : 0));
 	object_put(link, "rtt_us", value_integer(known && facts->rtt, facts->rtt / NS_PER_US));
 	object_put(link, "jitter_us", value_integer(known && facts->rtt, facts->jitter / NS_PER_US));
@@ -133,9 +137,9 @@ static json_t *sync_json(const struct snapshot_view *view)
 	object_put(json, "connected", value_boolean(true, sync->connected));
 	object_put(json, "age_ms", value_age_ms(view->now, sync->since));
 	object_put(json, "link",
-		   sync->connected
-			   ? value_text(addr_format(&view->config->nodes[!view->node].links[sync->link], text))
-			   : json_null());
+		   sync->connected ? value_text(addr_format(
+					     &view->config->nodes[!view->node].links[sync->link], text))
+				   : json_null());
 	object_put(json, "matches", value_boolean(sync->connected && sync->known, sync->matches));
 	object_put(json, "version", value_integer(true, (json_int_t)sync->version));
 	object_put(json, "peer_version", value_integer(sync->known, (json_int_t)sync->peer_version));
@@ -289,6 +293,22 @@ static json_t *fence_json(const struct snapshot_view *view)
 	return fence;
 }
 
+static json_t *damping_json(const struct snapshot_view *view)
+{
+	const struct msg_pair *pair = &view->snapshot->pair;
+	bool held = pair->held_until > view->now;
+	json_t *damping;
+
+	if (!snapshot_pair_known(view))
+		return json_null();
+	damping = value_object();
+	object_put(damping, "held_down", value_boolean(true, held));
+	object_put(damping, "ends_in_ms", value_integer(held, (pair->held_until - view->now) / NS_PER_MS));
+	object_put(damping, "moves", value_integer(true, (json_int_t)pair->moves));
+	object_put(damping, "peer_held_down", value_boolean(pair->peer_alive, pair->peer_held));
+	return damping;
+}
+
 static json_t *rejected_json(const struct snapshot_view *view)
 {
 	json_t *rejected;
@@ -325,6 +345,7 @@ json_t *status_json(const struct snapshot_view *view)
 	object_put(status, "listeners", listeners_json(view));
 	object_put(status, "processes", processes_json(view));
 	object_put(status, "fence", fence_json(view));
+	object_put(status, "damping", damping_json(view));
 	object_put(status, "rejected", rejected_json(view));
 	object_put(status, "workers", value_integer(proxy->at != 0, proxy->stats.workers));
 	object_put(status, "proxy_age_ms", value_age_ms(view->now, proxy->at));

@@ -31,6 +31,14 @@ const char *role_name(enum role role)
 	return name_of(role_names, ROLE_COUNT, role);
 }
 
+const char *link_way_name(enum link_way way)
+{
+	static const char *const names[LINK_WAY_COUNT] = {
+		"", "the peer does not hear this node", "this node does not hear the peer"};
+
+	return name_of(names, LINK_WAY_COUNT, way);
+}
+
 const char *node_state_name(enum node_state state)
 {
 	return name_of(node_state_names, NODE_STATE_COUNT, state);

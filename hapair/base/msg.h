@@ -169,9 +169,21 @@ enum { REJECT_SHORT, REJECT_MAGIC, REJECT_VERSION, REJECT_CLUSTER, REJECT_KEY, R
 
 const char *reject_name(int reject);
 
+/* What is known of the two directions of a heartbeat link, when it is not plainly up or down. */
+enum link_way {
+	LINK_PLAIN,
+	LINK_UNHEARD, /* one-way: this node hears the peer, the peer does not hear this node */
+	LINK_DEAF,    /* one-way: the peer hears this node, this node does not hear the peer */
+	LINK_WAY_COUNT
+};
+
+/* For people. */
+const char *link_way_name(enum link_way way);
+
 struct msg_pair_link {
 	struct addr local, remote;
 	uint8_t up;
+	uint8_t way;          /* enum link_way */
 	uint8_t known;        /* 0: nothing was heard yet, the numbers mean nothing */
 	nanos last_heard;     /* instant; 0 never */
 	nanos rtt, jitter;    /* 0: not known */
@@ -187,6 +199,9 @@ struct msg_pair {
 	uint32_t n_links;
 	struct msg_pair_link links[CONFIG_LINKS_MAX];
 	uint64_t rejected[REJECT_COUNT];
+	uint64_t moves;                  /* claims and yields that no operator ordered */
+	nanos held_until;                /* it moved too often: end of its hold-down; 0 none */
+	uint8_t peer_held;               /* the peer says so of itself */
 	uint64_t renewals, lapses;       /* of the fence */
 	nanos lateness_max, lateness_last; /* of the own timer */
 	nanos fence_left;                /* 0: closed */

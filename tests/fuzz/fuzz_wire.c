@@ -1,4 +1,4 @@
-/* rooms: heartbeat/wire.c heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c */
+/* rooms: heartbeat/wire.c heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c */
 /* rooms: heartbeat/lease.c heartbeat/replay.c */
 /* parsers: heartbeat/wire.c */
 /*

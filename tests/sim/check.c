@@ -8,7 +8,8 @@
  *      other one must hold within D + 5 ms, after a released VIP within a few milliseconds.
  *   3. More claims than a fault that came alone can account for; above all none when the holder was not concerned.
  *   4. A claim whose epoch is not above every epoch that the node knew.
- *   5. Both started at the same instant: one active, one transition each.
+ *   5. A claim on silence while the other one holds, and nothing is wrong but with the claimant itself.
+ *   6. Both started at the same instant: one active, one transition each.
  */
 #include "tests/sim/world.h"
 
@@ -208,9 +209,33 @@ static void judge(struct world *w, struct fault *f)
 	}
 }
 
+static bool is_of_a_node(const struct fault *f)
+{
+	return f->kind != FAULT_LOSS && f->kind != FAULT_DELAY && f->kind != FAULT_CUT &&
+	       f->kind != FAULT_RELOAD;
+}
+
+/* Whatever is wrong now, or was a while ago, is wrong with this node alone: the other one and all paths are well. */
+static bool concerns_only(const struct world *w, const struct node *n)
+{
+	for (unsigned i = 0; i < w->n_faults; i++) {
+		const struct fault *f = &w->faults[i];
+
+		if (disturbs(f) && f->at <= w->now && w->now < f->until + settling(w) &&
+		    (!is_of_a_node(f) || f->node != n->id))
+			return false;
+	}
+	return perfect_network(w);
+}
+
 void check_claim(struct world *w, struct node *n, uint64_t epoch)
 {
+	const struct node *other = &w->nodes[!n->id];
+
 	w->claims++;
+	if (w->started && n->heart.on_silence && world_holds(w, other) && runs(other) && concerns_only(w, n))
+		fail(w,
+		     "a claim on silence beside a holder that was well: the own standstill was taken for it");
 	if (epoch <= n->epoch_known)
 		fail(w, "a claim without a higher epoch");
 	n->epoch_known = epoch;

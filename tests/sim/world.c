@@ -209,8 +209,9 @@ static void perform(struct world *w, struct node *n, const struct heart_actions 
 static void trace_action(struct world *w, struct node *n, const struct heart_action *a)
 {
 	static const char *const subjects[] = {
-		"link up",    "link down",     "peer seen",      "peer lost",      "peer left",
-		"peer state", "peer stranger", "config differs", "config matches", "stays, unfit"};
+		"link up",        "link down",    "one-way",    "two-way",       "peer seen",
+		"peer lost",      "peer left",    "peer state", "peer stranger", "config differs",
+		"config matches", "stays, unfit", "held down",  "calm"};
 	char name = (char)('A' + n->id);
 	double left = (double)(a->until - world_local(w, n)) / 1e6;
 
@@ -366,6 +367,7 @@ static void turn(struct world *w, struct node *n)
 		return;
 	n->reached_before = n->reached;
 	n->limit_before = w->overlap_limit;
+	n->turned_at = world_local(w, n);
 	if (n->crash_armed) { /* the save at the end of a wake-up; otherwise made when it is needed */
 		heart_save(&n->heart, world_local(w, n), &n->record);
 		n->has_record = true;
@@ -447,11 +449,19 @@ void world_freeze(struct world *w, struct node *n, bool frozen, bool paused)
 	n->frozen = frozen;
 }
 
+/* May the shell be told something? A late one has its turn first, unless it stood still only after it had looked (odd seeds). */
+static bool listens(struct world *w, struct node *n)
+{
+	if (n->role_up && !n->frozen && w->seed % 2 == 0 && heart_overdue(&n->heart, world_local(w, n)))
+		turn(w, n);
+	return n->role_up && !n->frozen;
+}
+
 void world_sync(struct world *w, struct node *n)
 {
 	static struct heart_actions out;
 
-	if (!n->role_up || n->frozen)
+	if (!listens(w, n))
 		return;
 	out.n = 0;
 	if (memcmp(&n->heart.settings, &n->settings, sizeof(n->settings)) != 0)
@@ -470,7 +480,7 @@ static void tell_drain(struct world *w, unsigned kind, unsigned index)
 
 	if (n->role_up && n->frozen)
 		world_post(w, w->now + MS(2), kind, index);
-	if (!n->role_up || n->frozen)
+	if (!listens(w, n))
 		return;
 	out.n = 0;
 	if (kind == EVENT_PREPARED)
@@ -486,7 +496,7 @@ void world_leave(struct world *w, struct node *n)
 	static struct heart_actions out;
 
 	n->leaving = true;
-	if (!n->role_up || n->frozen)
+	if (!listens(w, n))
 		return;
 	out.n = 0;
 	heart_stop(&n->heart, world_local(w, n), &out);
@@ -500,7 +510,7 @@ void world_switchover(struct world *w, struct node *n)
 	const char *text;
 	int error;
 
-	if (!n->role_up || n->frozen)
+	if (!listens(w, n))
 		return;
 	out.n = 0;
 	error = heart_switchover(&n->heart, world_local(w, n), &text, &out);
@@ -539,7 +549,7 @@ void world_start_role(struct world *w, struct node *n)
 void world_end_role(struct world *w, struct node *n, bool memory_lost)
 {
 	if (n->role_up && !memory_lost && !n->crash_armed) {
-		heart_save(&n->heart, world_local(w, n), &n->record);
+		heart_save(&n->heart, n->turned_at, &n->record);
 		n->has_record = true;
 	}
 	if (memory_lost)

@@ -103,6 +103,7 @@ struct node {
 	bool has_record, crash_armed;
 	unsigned crash_after; /* actions */
 	struct memory_record record;
+	nanos turned_at; /* local: the last turn, at whose end the shell saves */
 	/* the world around */
 	bool fit, usable, leaving;
 	nanos slow_max, late_max;

@@ -19,7 +19,8 @@ struct stage_node {
 	nanos fence_until;
 	bool address;
 	bool refuses; /* its kernel */
-	unsigned claims, announces, transitions, links_down, strangers;
+	unsigned sent, claims, announces, transitions, links_down, one_way, two_way, lost, strangers,
+		held_down, calm;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
 	unsigned prepares, undrained;
@@ -33,6 +34,7 @@ struct stage {
 	nanos now;
 	struct stage_node nodes[2];
 	bool cut[2];  /* nothing reaches node i */
+	int cut_link; /* only on this link; -1 on both */
 	nanos hiccup; /* a renewal of node 0 takes so long */
 	struct {
 		struct wire_message m;
@@ -84,9 +86,11 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			continue;
 		switch (a->kind) {
 		case HEART_SEND:
+			n->sent++;
 			if ((a->message.flags & WIRE_RELEASED) && !n->released_told_at)
 				n->released_told_at = s->now;
-			if (!s->cut[!i] && s->n_flight < IN_FLIGHT) {
+			if (!(s->cut[!i] && (s->cut_link < 0 || s->cut_link == (int)a->link)) &&
+			    s->n_flight < IN_FLIGHT) {
 				s->flight[s->n_flight].m = a->message;
 				s->flight[s->n_flight++].to = !i;
 			}
@@ -140,7 +144,12 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			break;
 		case HEART_NOTE:
 			n->links_down += a->subject == HEART_LINK_DOWN;
+			n->one_way += a->subject == HEART_LINK_ONE_WAY;
+			n->two_way += a->subject == HEART_LINK_TWO_WAY;
+			n->lost += a->subject == HEART_PEER_LOST;
 			n->strangers += a->subject == HEART_PEER_STRANGER;
+			n->held_down += a->subject == HEART_HELD_DOWN;
+			n->calm += a->subject == HEART_CALM;
 			break;
 		}
 	}
@@ -237,6 +246,7 @@ static inline void stage_run(struct stage *s, nanos duration)
 static inline void stage_begin(struct stage *s)
 {
 	memset(s, 0, sizeof(*s));
+	s->cut_link = -1;
 	s->now = SECONDS(500);
 	stage_boot(s, 0);
 	stage_boot(s, 1);

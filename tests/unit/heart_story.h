@@ -33,6 +33,13 @@ static inline void do_fitness(unsigned i, enum fitness_class class)
 	stage_perform(&s, i, &out);
 }
 
+static inline void do_usable(unsigned i, bool usable)
+{
+	out.n = 0;
+	heart_usable(&s.nodes[i].heart, usable, "eth0 has no carrier", s.now, &out);
+	stage_perform(&s, i, &out);
+}
+
 static inline int switch_over(unsigned i)
 {
 	const char *text;

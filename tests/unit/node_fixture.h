@@ -91,7 +91,7 @@ static inline void fixture_heartbeat(struct fixture *f, nanos at)
 				.loss = 0.125,
 				.sent = 2000,
 				.received = 1999}},
-		     .renewals = 1500, .lapses = 1, .lateness_max = US(620), .lateness_last = US(35),
+		     .moves = 3, .renewals = 1500, .lapses = 1, .lateness_max = US(620), .lateness_last = US(35),
 		     .fence_left = MS(120), .realtime = 1, .fenced = 1);
 	FIXTURE_TAKE(f, VIP, at, .index = 0, .count = 1, .ip = fixture_addr("10.0.0.50:1").ip,
 		     .prefix_len = 24, .held = 1, .interface = "eth0");

@@ -1,4 +1,4 @@
-/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
 /*
  * test_hear.c: what a datagram tells.
  */
@@ -30,6 +30,7 @@ static void the_round_trip_of_every_link_is_known_after_a_few_intervals(void **s
 {
 	(void)state;
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	s.now = SECONDS(500);
 	stage_boot(&s, 0);
 	stage_boot(&s, 1);
@@ -99,6 +100,72 @@ static void a_message_of_somebody_else_is_refused_by_name(void **state)
 	assert_int_equal(heart_receive(&s.nodes[0].heart, m.link, &m, s.now, &out), REJECT_REPLAY);
 }
 
+static void cut_towards(unsigned node, int link)
+{
+	s.cut[node] = true;
+	s.cut_link = link;
+}
+
+static void a_one_way_link_is_told_by_both_once_and_so_is_its_end(void **state)
+{
+	(void)state;
+	cut_towards(1, 1);
+	stage_run(&s, 2 * DEAD);
+	assert_int_equal(s.nodes[0].one_way + s.nodes[1].one_way,
+			 0); /* it may be down in both directions yet */
+	stage_run(&s, DEAD);
+	assert_int_equal(s.nodes[0].heart.detect.links[1].way, LINK_UNHEARD);
+	assert_int_equal(s.nodes[1].heart.detect.links[1].way, LINK_DEAF);
+	stage_run(&s, SECONDS(5));
+	assert_int_equal(s.nodes[0].one_way, 1);
+	assert_int_equal(s.nodes[1].one_way, 1);
+	assert_int_equal(s.nodes[1].links_down, 1);
+	assert_int_equal(s.nodes[0].links_down, 0);
+	s.cut[1] = false;
+	stage_run(&s, 2 * INTERVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(s.nodes[i].two_way, 1);
+		assert_int_equal(s.nodes[i].heart.detect.links[1].way, LINK_PLAIN);
+		assert_int_equal(s.nodes[i].heart.detect.links[0].way, LINK_PLAIN);
+	}
+	assert_int_equal(s.nodes[0].one_way, 1);
+}
+
+static void a_link_that_is_down_in_both_directions_is_not_one_way(void **state)
+{
+	(void)state;
+	cut_towards(0, 1);
+	s.cut[1] = true;
+	stage_run(&s, SECONDS(5));
+	assert_int_equal(s.nodes[0].links_down + s.nodes[1].links_down, 2);
+	s.cut[0] = s.cut[1] = false;
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[0].one_way + s.nodes[1].one_way, 0);
+	assert_int_equal(s.nodes[0].two_way + s.nodes[1].two_way, 0);
+}
+
+static void a_start_and_a_death_make_no_link_one_way(void **state)
+{
+	(void)state;
+	assert_int_equal(s.nodes[0].one_way + s.nodes[1].one_way, 0);
+	kill_node(1);
+	stage_run(&s, SECONDS(5));
+	stage_boot(&s, 1);
+	stage_run(&s, SECONDS(5));
+	assert_int_equal(s.nodes[0].one_way + s.nodes[1].one_way, 0);
+}
+
+/* The only way left: who is not heard is told by the one that hears. */
+static void a_cut_of_everything_towards_one_node_is_told_by_the_other(void **state)
+{
+	(void)state;
+	cut_towards(0, -1);
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[1].one_way, 2);
+	assert_int_equal(s.nodes[1].heart.detect.links[0].way, LINK_UNHEARD);
+	assert_int_equal(s.nodes[0].one_way, 0); /* it hears nothing, so it can't know */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +174,10 @@ int main(void)
 		STORY(the_round_trip_of_every_link_is_known_after_a_few_intervals),
 		STORY(a_late_word_of_a_dead_peer_costs_its_heir_nothing),
 		STORY(a_message_of_somebody_else_is_refused_by_name),
+		STORY(a_one_way_link_is_told_by_both_once_and_so_is_its_end),
+		STORY(a_link_that_is_down_in_both_directions_is_not_one_way),
+		STORY(a_start_and_a_death_make_no_link_one_way),
+		STORY(a_cut_of_everything_towards_one_node_is_told_by_the_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

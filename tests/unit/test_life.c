@@ -1,4 +1,4 @@
-/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
 /*
  * test_life.c: a new process in an old life.
  */
@@ -75,12 +75,35 @@ static void a_role_that_died_after_closing_its_fence_does_not_open_it_again(void
 	assert_true(stage_holds(&s, 1));
 }
 
+static void a_restarted_role_is_held_down_as_before(void **state)
+{
+	static struct memory_record record;
+	struct heart_settings settings = stage_settings(0);
+	bool holds;
+
+	(void)state;
+	for (unsigned i = 0; i < DAMPING_MOVES; i++)
+		damping_move(&s.nodes[0].heart.damping, s.now);
+	s.nodes[0].heart.held_down = true;
+	heart_save(&s.nodes[0].heart, s.now, &record);
+	out.n = 0;
+	assert_true(heart_resume(&s.nodes[0].heart, &settings, &record, s.now, &holds, &out));
+	stage_perform(&s, 0, &out);
+	stage_run(&s, DAMPING_HOLD - INTERVAL);
+	assert_true(s.nodes[1].heart.peer.flags & WIRE_HELD_DOWN);
+	assert_int_equal(s.nodes[0].calm, 0);
+	stage_run(&s, INTERVAL + MS(1));
+	assert_false(s.nodes[1].heart.peer.flags & WIRE_HELD_DOWN);
+	assert_int_equal(s.nodes[0].calm, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(a_restarted_role_goes_on_within_its_lease),
 		STORY(a_role_restarted_too_late_is_passive),
 		STORY(a_role_that_died_after_closing_its_fence_does_not_open_it_again),
+		STORY(a_restarted_role_is_held_down_as_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

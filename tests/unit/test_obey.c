@@ -1,4 +1,4 @@
-/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c */
 /*
  * test_obey.c: what the kernel, the proxy and the operator tell, and what follows.
  */
@@ -248,6 +248,7 @@ static void a_starting_node_waits_for_its_carrier(void **state)
 {
 	(void)state;
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	s.now = SECONDS(500);
 	boot_without_a_carrier(0);
 	stage_boot(&s, 1);

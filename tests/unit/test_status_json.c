@@ -17,7 +17,7 @@ static const char golden[] =
 	"100}],"
 	"'drain':null,"
 	"'peer':{'node':'beta','state':'passive','alive':true,'config_matches':true,'epoch':6,'links':[{"
-	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'last_heard_ms':40,'rtt_us':210,'jitter_"
+	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'one_way':null,'last_heard_ms':40,'rtt_us':210,'jitter_"
 	"us':15,"
 	"'loss_pct':12.5,'sent':2000,'received':1999}],'age_ms':100},"
 	"'sync':null,"
@@ -37,6 +37,7 @@ static const char golden[] =
 	"{'role':'runner','pid':null,'restarts':null,'age_ms':null}],"
 	"'fence':{'in_force':true,'left_ms':120,'renewals':1500,'lapses':1,'realtime':true,'lateness_us':35,"
 	"'lateness_max_us':620,'age_ms':100},"
+	"'damping':{'held_down':false,'ends_in_ms':null,'moves':3,'peer_held_down':false},"
 	"'rejected':{'R0':0},"
 	"'workers':2,'proxy_age_ms':300,'heartbeat_age_ms':100,'generation':1,'version':'" HAPAIR_VERSION "',"
 	"'time':'2026-11-24T04:08:05.123Z'}";

@@ -37,8 +37,8 @@ static const char whole[] =
 	"\n"
 	"peer  (as of 100 ms ago)\n"
 	"    beta: passive, same configuration\n"
-	"    link                          state  last heard  round trip  loss\n"
-	"    10.0.0.1:7946  10.0.0.2:7946  up     40 ms ago   0.210 ms    12.5 %\n"
+	"    link                          state  last heard  round trip  jitter    loss\n"
+	"    10.0.0.1:7946  10.0.0.2:7946  up     40 ms ago   0.210 ms    0.015 ms  12.5 %\n"
 	"\n"
 	"listeners  (as of 300 ms ago)\n"
 	"    name    mode  open  total  requests  bind\n"
@@ -89,6 +89,41 @@ static void what_is_not_known_is_a_dash(void **unused)
 		strstr(text, "s1      10.0.0.11:8080  unknown  -    2       -       -      -       -\n"));
 	free(text);
 	json_decref(status);
+}
+
+static void a_one_way_link_is_told(void **unused)
+{
+	struct fixture f;
+	json_t *status;
+	char *text;
+
+	fixture_init(&f);
+	f.snapshot.pair.links[0].way = LINK_UNHEARD;
+	status = status_json(&f.view);
+	text = render(status, NULL, false, NULL);
+	assert_non_null(strstr(text, "\n    10.0.0.1:7946 is ONE-WAY: the peer does not hear this node\n"));
+	free(text);
+	json_decref(status);
+	snapshot_done(&f.snapshot);
+}
+
+static void a_hold_down_is_told(void **unused)
+{
+	struct fixture f;
+	json_t *status;
+	char *text;
+
+	fixture_init(&f);
+	f.snapshot.pair.held_until = FIXTURE_NOW + SECONDS(25);
+	f.snapshot.pair.peer_held = 1;
+	status = status_json(&f.view);
+	text = render(status, NULL, false, NULL);
+	assert_non_null(strstr(text,
+			       "\nheld down for 25.0 s: it moved too often, so priority is not looked at\n"
+			       "the peer is held down: it moved too often\n"));
+	free(text);
+	json_decref(status);
+	snapshot_done(&f.snapshot);
 }
 
 static void colour_is_only_where_it_is_wanted(void **unused)
@@ -167,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_node_is_readable),
 		cmocka_unit_test(what_is_not_known_is_a_dash),
+		cmocka_unit_test(a_one_way_link_is_told),
+		cmocka_unit_test(a_hold_down_is_told),
 		cmocka_unit_test(colour_is_only_where_it_is_wanted),
 		cmocka_unit_test(one_pool_is_listed_by_its_name),
 		cmocka_unit_test(status_of_an_empty_object_does_not_fail),
