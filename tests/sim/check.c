@@ -2,7 +2,7 @@
  * check.c: what must not happen.
  *
  *   1. Two holders at one instant, unless the older one had heard nothing (that took less than s) for D - m - I - s when the newer one claimed; and from
- *      the first datagram that either hears, it ends within two intervals. A machine that its hypervisor had stopped is the
+ *      the first datagram that either hears and that left after both held, it ends within two intervals. A machine that its hypervisor had stopped is the
  *      stated exception: its fence may live on until the first datagram.
  *   2. Nobody holds although a node could and all has been calm for a bound; and after a plain loss of the holder, the
  *      other one must hold within D + 5 ms, after a released VIP within a few milliseconds.
@@ -253,6 +253,11 @@ static void limit_overlap(struct world *w, bool believed)
 		w->overlap_limit = limit;
 }
 
+static nanos later_claim(const struct world *w)
+{
+	return w->nodes[0].claimed_at > w->nodes[1].claimed_at ? w->nodes[0].claimed_at : w->nodes[1].claimed_at;
+}
+
 void check_reached(struct world *w, struct node *n, const struct datagram *d)
 {
 	/* What took longer than s says nothing about now. */
@@ -260,7 +265,8 @@ void check_reached(struct world *w, struct node *n, const struct datagram *d)
 		n->reached = w->now;
 	if (d->m.epoch > n->epoch_known)
 		n->epoch_known = d->m.epoch;
-	if (w->overlap)
+	/* What left before both held tells nobody that both hold. */
+	if (w->overlap && d->left >= later_claim(w))
 		limit_overlap(w, d->m.boot == n->heart.detect.boot || d->m.state == NODE_ACTIVE);
 }
 
