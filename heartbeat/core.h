@@ -16,7 +16,8 @@
  *
  * Fence and claim. FENCE and CLAIM carry `until`, an instant, computed at `computed`. The shell programs the
  * kernel with the time that is left (until - clock_now()); when it is done it reads the clock again and calls
- * heart_fence_done(), which closes everything when more than m/2 has passed. A refusal by the kernel (the
+ * heart_fence_done(), which asks for the same end once more when more than m/2 has passed, and closes everything when it took
+ * as long again. A refusal by the kernel (the
  * element has lapsed, no interface) is told by heart_fence_failed(). FENCE may shorten as well as extend.
  * CLOSE and RELEASE are done before any later SEND, without exception.
  */

@@ -100,6 +100,7 @@ struct heart {
 	nanos fence_end;       /* 0: closed */
 	nanos granted;         /* the longest lease that the peer granted, 0 none */
 	nanos offer;           /* what its newest message alone is worth, 0 nothing */
+	bool overran;          /* the fence was set too late, and is being set again */
 	bool on_silence;       /* fence_end came from silence */
 	bool split;            /* the peer holds too, and this node keeps */
 	bool claimed_by_order; /* held because of an operator's switchover: no preemption */

@@ -259,7 +259,7 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 	}
 }
 
-/* What stands on a fence that was just refused; what has happened is told all the same, in its order. */
+/* What stands on a fence that was refused, when nobody holds any more; what has happened is told all the same, in its order. */
 static bool is_void(const struct heart_action *action)
 {
 	return action->kind == HEART_SEND || action->kind == HEART_FENCE || action->kind == HEART_CLAIM ||
@@ -272,7 +272,7 @@ static void perform(struct heartbeat *hb, const struct heart_actions *actions)
 
 	more.n = 0;
 	for (unsigned i = 0; i < actions->n; i++) {
-		if (more.n == 0 || !is_void(&actions->list[i]))
+		if (more.n == 0 || hb->heart.state == NODE_ACTIVE || !is_void(&actions->list[i]))
 			perform_one(hb, &actions->list[i], &more);
 	}
 	if (more.n)

@@ -17,9 +17,18 @@
 void heart_fence_done(struct heart *h, nanos computed, nanos done, struct heart_actions *out)
 {
 	heart_catch_up(h, done);
-	if (h->state == NODE_ACTIVE && done - computed > h->terms.margin / 2)
+	if (h->state != NODE_ACTIVE)
+		return;
+	if (done - computed <= h->terms.margin / 2) {
+		h->overran = false;
+	} else if (!h->overran && h->fence_end - done > h->terms.margin) {
+		h->overran = true;
+		act_fence(h, HEART_FENCE, h->fence_end, done, out);
+	} else {
+		h->overran = false;
 		orders_apply(h, ELECTION_OVERRUN, 0,
 			     "a renewal of the fence took longer than the margin allows", done, out);
+	}
 }
 
 void heart_fence_failed(struct heart *h, nanos now, const char *text, struct heart_actions *out)

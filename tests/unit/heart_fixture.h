@@ -62,7 +62,10 @@ static inline void stage_fence(struct stage *s, unsigned i, const struct heart_a
 		heart_fence_failed(&n->heart, s->now, "lapsed", more);
 	} else {
 		n->fence_until = a->until;
-		heart_fence_done(&n->heart, a->computed, s->now + (i == 0 ? s->hiccup : 0), more);
+		/* Made again, it was computed at the end of the hiccup before. */
+		heart_fence_done(&n->heart, a->computed,
+				 (a->computed > s->now ? a->computed : s->now) + (i == 0 ? s->hiccup : 0),
+				 more);
 	}
 }
 
@@ -82,7 +85,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 	for (unsigned k = 0; k < out->n; k++) {
 		const struct heart_action *a = &out->list[k];
 
-		if (more.n && stage_is_void(a))
+		if (more.n && n->heart.state != NODE_ACTIVE && stage_is_void(a))
 			continue;
 		switch (a->kind) {
 		case HEART_SEND:

@@ -284,7 +284,39 @@ static void a_node_that_got_no_carrier_is_at_fault_after_start_wait(void **state
 	assert_false(s.overlapped);
 }
 
-static void a_renewal_that_took_half_the_margin_closes_everything(void **state)
+static void one_renewal_that_took_half_the_margin_is_made_again(void **state)
+{
+	struct heart *h = &s.nodes[0].heart;
+	nanos end = h->fence_end;
+
+	(void)state;
+	out.n = 0;
+	heart_fence_done(h, s.now, s.now + MS(15) / 2 + 1, &out);
+	assert_int_equal(out.n, 1);
+	assert_int_equal(out.list[0].kind, HEART_FENCE);
+	assert_int_equal(out.list[0].until, end);
+	assert_int_equal(out.list[0].computed, s.now + MS(15) / 2 + 1);
+	heart_fence_done(h, s.now, s.now + MS(1), &out);
+	assert_int_equal(out.n, 1);
+	assert_int_equal(h->state, NODE_ACTIVE);
+	/* That was one in a row; so is this. */
+	heart_fence_done(h, s.now, s.now + MS(15) / 2 + 1, &out);
+	assert_int_equal(out.n, 2);
+	assert_int_equal(h->state, NODE_ACTIVE);
+}
+
+static void a_renewal_too_late_to_be_made_again_closes_everything(void **state)
+{
+	struct heart *h = &s.nodes[0].heart;
+
+	(void)state;
+	out.n = 0;
+	heart_fence_done(h, s.now, h->fence_end - MS(15), &out);
+	assert_int_not_equal(h->state, NODE_ACTIVE);
+	assert_int_equal(out.list[0].kind, HEART_CLOSE);
+}
+
+static void renewals_that_take_half_the_margin_close_everything(void **state)
 {
 	(void)state;
 	s.hiccup = MS(15) / 2 + 1;
@@ -315,7 +347,9 @@ int main(void)
 		STORY(an_interface_that_comes_back_does_not_end_a_hold_down),
 		STORY(a_starting_node_waits_for_its_carrier),
 		STORY(a_node_that_got_no_carrier_is_at_fault_after_start_wait),
-		STORY(a_renewal_that_took_half_the_margin_closes_everything),
+		STORY(one_renewal_that_took_half_the_margin_is_made_again),
+		STORY(a_renewal_too_late_to_be_made_again_closes_everything),
+		STORY(renewals_that_take_half_the_margin_close_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
