@@ -62,8 +62,10 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 /* Preference waits until both nodes are calm. Nothing else does: a move that serves clients is never damped. */
 static bool outranked(const struct heart *h, nanos now)
 {
+	nanos enough = later(h->settings.start_wait, heart_wait(h)); /* its last promise is over too */
+
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
-	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= h->settings.start_wait &&
+	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= enough &&
 	       h->peer.fitness == h->fitness && h->peer.priority > h->settings.priority;
 }
 

@@ -42,7 +42,8 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	if (m->flags & WIRE_GOODBYE)
 		h->detect.gone = true;
 	other = heart_theirs(h);
-	if (!election_can_serve(&other))
+	/* What let go a moment ago has promised to take nothing for D, and is to show that it is well. */
+	if (!election_can_serve(&other) || (m->flags & WIRE_RELEASED))
 		h->fit_since = 0;
 	else if (h->fit_since == 0)
 		h->fit_since = at;

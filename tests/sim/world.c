@@ -326,6 +326,8 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 		break;
 	case HEART_TRANSITION:
 		n->transitions++;
+		if (a->event == ELECTION_OUTRANKED)
+			check_preferred(w, n);
 		break;
 	case HEART_STOPPED:
 		world_end_role(w, n, true);

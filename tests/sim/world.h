@@ -190,6 +190,7 @@ void check_begin(struct world *w);
 void check_fault_start(struct world *w, struct fault *f);
 void check_fault_end(struct world *w, struct fault *f);
 void check_claim(struct world *w, struct node *n, uint64_t epoch);
+void check_preferred(struct world *w, const struct node *giver);
 void check_reached(struct world *w, struct node *n, const struct datagram *d);
 void check_instant(struct world *w);
 void check_end(struct world *w);

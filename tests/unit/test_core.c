@@ -260,6 +260,29 @@ static void preempt_gives_the_vip_back_to_the_higher_priority(void **state)
 	assert_false(s.overlapped);
 }
 
+static void preempt_gives_nothing_to_a_node_that_has_just_let_go(void **state)
+{
+	nanos nobody = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct heart_settings settings = stage_settings(i);
+
+		settings.preempt = true;
+		settings.start_wait = INTERVAL; /* shorter than what it promised */
+		out.n = 0;
+		heart_change(&s.nodes[i].heart, &settings, s.now, &out);
+		stage_perform(&s, i, &out);
+	}
+	s.nodes[0].fence_until = s.now; /* the kernel let it lapse */
+	while (!stage_holds(&s, 1))
+		stage_step(&s);
+	for (nanos end = s.now + SECONDS(1); s.now < end; stage_step(&s))
+		nobody += stage_holds(&s, 0) || stage_holds(&s, 1) ? 0 : STEP;
+	assert_true(stage_holds(&s, 0));
+	assert_true(nobody <= MS(1));
+}
+
 static void preempt_does_not_undo_the_operators_switchover(void **state)
 {
 	(void)state;
@@ -406,6 +429,7 @@ int main(void)
 		STORY(news_that_comes_after_a_standstill_proves_no_silence),
 		STORY(a_lease_that_runs_low_is_probed_for_at_a_bounded_rate),
 		STORY(preempt_gives_the_vip_back_to_the_higher_priority),
+		STORY(preempt_gives_nothing_to_a_node_that_has_just_let_go),
 		STORY(preempt_does_not_undo_the_operators_switchover),
 		STORY(every_claim_has_a_higher_epoch_than_all_before),
 		STORY(a_flapping_node_is_held_down),
