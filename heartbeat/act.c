@@ -88,6 +88,13 @@ bool heart_silent(const struct heart *h, nanos now)
 	return (!h->split || PLANTED(PLANT_DEAF_WINNER)) && detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
 }
 
+nanos heart_silence_lease(const struct heart *h)
+{
+	nanos next_life = 2 * h->peer.dead - lease_margin(h->peer.dead);
+
+	return h->peer.dead == 0 ? h->terms.dead : sooner(h->terms.dead, next_life);
+}
+
 nanos heart_silence_claim_at(const struct heart *h)
 {
 	nanos at = later(h->promised, h->retry_after);

@@ -52,7 +52,7 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 {
 	const struct lease_sending *echoed;
-	nanos end;
+	nanos end, hold = m->hold;
 
 	if (m->echo_boot != h->boot)
 		return 0;
@@ -65,7 +65,10 @@ static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 		return 0;
 	if (PLANTED(PLANT_LEASE_FROM_RENEWAL))
 		return at + h->terms.dead;
-	end = lease_grant(echoed->at, m->echo_ago, m->hold, m->dead);
+	/* The next life of the peer knows nothing of the hold and waits two D of its own (life.c), which may be shorter than one of this node's. */
+	if (!PLANTED(PLANT_NEXT_LIFE_BOUND))
+		hold = sooner(hold, 2 * m->dead + h->settings.linger);
+	end = lease_grant(echoed->at, m->echo_ago, hold, m->dead);
 	/* It was not sent after it came, even if this machine's clock stood still since the echoed one was sent. */
 	if (m->hold != WIRE_FOREVER && !PLANTED(PLANT_CLOCK_STOOD))
 		end = sooner(end, at + m->hold - lease_margin(m->dead));

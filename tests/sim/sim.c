@@ -58,6 +58,7 @@ static const char *const plants[PLANT_COUNT] = {
 	[PLANT_DRAINER_HOLDS] = "drainer-holds",
 	[PLANT_OLD_SEQUENCES] = "old-sequences",
 	[PLANT_STRANGER_MAY_HOLD] = "stranger-may-hold",
+	[PLANT_NEXT_LIFE_BOUND] = "next-life-bound",
 };
 
 struct tally {
