@@ -47,8 +47,14 @@ static nanos kernel_time(struct world *w, struct node *n)
 static void set_fence(struct world *w, struct node *n, const struct heart_action *a,
 		      struct heart_actions *more)
 {
-	nanos took = kernel_time(w, n), local = node_local(w, n), left = a->until - local;
+	nanos took = kernel_time(w, n), local = node_local(w, n), at = w->now, left;
 
+	/* What the answer to a slow renewal asks for begins when that one is done. */
+	if (a->computed > local) {
+		at += a->computed - local;
+		local = a->computed;
+	}
+	left = a->until - local;
 	more->n = 0;
 	if (a->kind == HEART_FENCE && n->fence_until <= w->now) {
 		heart_fence_failed(&n->heart, local, "the element has lapsed", more);
@@ -61,7 +67,7 @@ static void set_fence(struct world *w, struct node *n, const struct heart_action
 	if (left <= 0)
 		n->fence_until = 0;
 	else
-		n->fence_until = w->now + took + left;
+		n->fence_until = at + took + left;
 	if (n->heart.on_silence && n->fence_until > n->silence_until)
 		n->silence_until = n->fence_until;
 	heart_fence_done(&n->heart, a->computed, local + took, more);
