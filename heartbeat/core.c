@@ -74,7 +74,7 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 	if (!heart_peer_alive(h, now))
 		return;
 	if (heart_peer_holds(h)) {
-		if (!election_keeps(&me, &other) && !PLANTED(PLANT_LOSER_STAYS)) {
+		if (!election_keeps(&me, &other)) {
 			orders_apply(h, ELECTION_SPLIT_LOST, 0, NULL, now, out);
 			return;
 		}

@@ -82,7 +82,7 @@ static void note_newest(struct detect *d, const struct wire_message *m, nanos at
 static void adopt(struct detect *d, const struct wire_message *m, unsigned link, nanos at)
 {
 	/* Only this message is known to be fresh: what the boot said before may have been recorded in an earlier life of mine. */
-	uint64_t floor = PLANTED(PLANT_OLD_SEQUENCES) ? 0 : m->sequence - 1;
+	uint64_t floor = m->sequence - 1;
 
 	if (d->stranger.boot == m->boot && d->stranger.newest > floor)
 		floor = d->stranger.newest;

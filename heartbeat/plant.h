@@ -26,12 +26,10 @@ enum plant {
 	PLANT_OVERTAKEN_COUNTS,        /* an overtaken datagram tells the peer's state */
 	PLANT_OVERRUN_IGNORED,         /* a renewal that took too long is good */
 	PLANT_WHOLE_HOLD_AS_GRACE,     /* when silence ends, all of the peer's hold is used up */
-	PLANT_LOSER_STAYS,             /* the loser of a split keeps the VIP */
 	PLANT_MEMORY_WITHOUT_PROMISES, /* a resumed role does not know what it promised */
 	PLANT_DRAINER_HOLDS,           /* a node that drains keeps the VIP's fence as it is */
-	PLANT_OLD_SEQUENCES,           /* a new boot may say again what it said to an earlier life */
-	PLANT_STRANGER_MAY_HOLD, /* a stranger that holds is no split */
-	PLANT_NEXT_LIFE_BOUND,   /* a grant may outlive the wait of the peer's next life */
+	PLANT_STRANGER_MAY_HOLD,       /* a stranger that holds is no split */
+	PLANT_NEXT_LIFE_BOUND,         /* a grant may outlive the wait of the peer's next life */
 	PLANT_COUNT
 };
 

@@ -53,10 +53,8 @@ static const char *const plants[PLANT_COUNT] = {
 	[PLANT_OVERTAKEN_COUNTS] = "overtaken-counts",
 	[PLANT_OVERRUN_IGNORED] = "overrun-ignored",
 	[PLANT_WHOLE_HOLD_AS_GRACE] = "whole-hold-as-grace",
-	[PLANT_LOSER_STAYS] = "loser-stays",
 	[PLANT_MEMORY_WITHOUT_PROMISES] = "memory-without-promises",
 	[PLANT_DRAINER_HOLDS] = "drainer-holds",
-	[PLANT_OLD_SEQUENCES] = "old-sequences",
 	[PLANT_STRANGER_MAY_HOLD] = "stranger-may-hold",
 	[PLANT_NEXT_LIFE_BOUND] = "next-life-bound",
 };
