@@ -160,7 +160,7 @@ static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct
 	if (alive)
 		consider_with_peer(h, now, out);
 	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
-		orders_apply(h, ELECTION_SILENCE, now + h->terms.dead,
+		orders_apply(h, ELECTION_SILENCE, now + heart_silence_lease(h),
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
 }
 
@@ -236,7 +236,7 @@ static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 	hear_as_holder(h, now, out);
 	if (h->state == NODE_ACTIVE && heart_silent(h, now)) {
 		h->on_silence = true;
-		extend(h, now + h->terms.dead, now, out);
+		extend(h, now + heart_silence_lease(h), now, out);
 	}
 }
 

@@ -152,6 +152,32 @@ static void a_lapsed_fence_is_not_renewed(void **state)
 	assert_true(stage_holds(&s, 1));
 }
 
+/* Which waits two of its D from its start, whatever its earlier life had promised. */
+static void no_lease_outlives_the_wait_of_the_peers_next_life(void **state)
+{
+	struct heart_settings short_one = stage_settings(1);
+	nanos longest = 0;
+
+	(void)state;
+	short_one.interval = MS(20);
+	memset(&s, 0, sizeof(s));
+	s.now = SECONDS(500);
+	stage_boot(&s, 0);
+	stage_boot_with(&s, 1, &short_one);
+	stage_run(&s, SECONDS(1));
+	assert_true(stage_holds(&s, 0));
+	for (unsigned i = 0; i < 1000; i++) {
+		if (i == 500)
+			kill_node(1);
+		stage_run(&s, STEP);
+		assert_true(stage_holds(&s, 0));
+		if (s.nodes[0].heart.fence_end - s.now > longest)
+			longest = s.nodes[0].heart.fence_end - s.now;
+	}
+	assert_true(longest > INTERVAL);
+	assert_true(longest < 2 * 3 * short_one.interval);
+}
+
 static void a_late_turn_proves_no_silence(void **state)
 {
 	(void)state;
@@ -424,6 +450,7 @@ int main(void)
 		STORY(a_split_heals_within_two_intervals_with_a_higher_epoch),
 		STORY(after_a_split_the_one_with_the_clients_keeps),
 		STORY(a_lapsed_fence_is_not_renewed),
+		STORY(no_lease_outlives_the_wait_of_the_peers_next_life),
 		STORY(a_late_turn_proves_no_silence),
 		STORY(silence_is_judged_only_after_the_links_were_read),
 		STORY(news_that_comes_after_a_standstill_proves_no_silence),
