@@ -62,11 +62,13 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 /* Preference waits until both nodes are calm. Nothing else does: a move that serves clients is never damped. */
 static bool outranked(const struct heart *h, nanos now)
 {
-	nanos enough = later(h->settings.start_wait, heart_wait(h)); /* its last promise is over too */
+	/* Its last promise is over too, even if it stood still meanwhile; and it is there right now. */
+	nanos enough = later(h->settings.start_wait, 2 * heart_wait(h));
 
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
-	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= enough &&
-	       h->peer.fitness == h->fitness && h->peer.priority > h->settings.priority;
+	       !h->claimed_by_order && now - h->detect.heard <= 2 * h->terms.interval && h->fit_since != 0 &&
+	       now - h->fit_since >= enough && h->peer.fitness == h->fitness &&
+	       h->peer.priority > h->settings.priority;
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)

@@ -283,7 +283,7 @@ void check_preferred(struct world *w, const struct node *giver)
 
 	if (!calm(w) || !perfect_network(w) || !runs(other))
 		return;
-	w->expect_by = w->now + 2 * w->base_delay + MS(1);
+	w->expect_by = w->now + 2 * w->plan->base_delay + MS(1);
 	w->expect_node = other->id;
 }
 
