@@ -98,9 +98,49 @@ nanos heart_silence_claim_at(const struct heart *h)
 	return h->state == NODE_STARTING ? later(at, h->start_end) : at;
 }
 
+/* It said goodbye: until its next life may claim on silence, and D less for clocks and what was under way. */
+static nanos alone_until(const struct heart *h)
+{
+	if (!heart_nobody_there(h))
+		return 0;
+	return h->detect.heard + later(h->settings.witness_wait, 2 * h->terms.dead) - h->terms.dead;
+}
+
+nanos heart_witnessed(const struct heart *h)
+{
+	if (!h->settings.has_peer || !h->settings.has_witness)
+		return NANOS_NEVER;
+	return later(alone_until(h), h->witness.until);
+}
+
+nanos heart_witnessed_claim(const struct heart *h)
+{
+	nanos until = heart_witnessed(h);
+
+	if (until == NANOS_NEVER || h->witness.asked > h->detect.quiet_since)
+		return until;
+	return alone_until(h);
+}
+
+bool heart_witnessed_enough(const struct heart *h, nanos now)
+{
+	return heart_witnessed_claim(h) > now + h->terms.margin;
+}
+
 bool heart_may_claim_on_silence(const struct heart *h, nanos now)
 {
-	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= heart_silence_claim_at(h);
+	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= heart_silence_claim_at(h) &&
+	       heart_witnessed_enough(h, now);
+}
+
+bool heart_wants_witness(const struct heart *h, nanos now)
+{
+	if (!h->settings.has_peer || !h->settings.has_witness)
+		return false;
+	if (h->state == NODE_ACTIVE)
+		return true;
+	return heart_can_serve(h) && h->state != NODE_FAULT &&
+	       detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
 }
 
 nanos heart_burst_gap(const struct heart *h)
@@ -153,7 +193,8 @@ static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 		return WIRE_FOREVER;
 	if (flags & WIRE_RELEASED)
 		h->promised = later(h->promised, now + h->terms.dead);
-	if (!heart_can_serve(h))
+	/* Where only the witness' yes is missing, the wait may be over long since, and a peer that comes back needs time to answer. */
+	if (!heart_can_serve(h) || (!heart_peer_alive(h, now) && !heart_witnessed_enough(h, now)))
 		h->not_before = later(h->not_before, now + h->terms.dead);
 	/* Where nobody watched for a while, the wait for silence has begun anew. */
 	h->not_before = later(h->not_before, h->detect.quiet_since + heart_wait(h));

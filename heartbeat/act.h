@@ -38,6 +38,16 @@ bool heart_silent(const struct heart *h, nanos now);
 /* The instant from which a claim on silence is right, if it stays silent. */
 nanos heart_silence_claim_at(const struct heart *h);
 bool heart_may_claim_on_silence(const struct heart *h, nanos now);
+/*
+ * Until when this node, as the holder, may rely on silence: NANOS_NEVER without a witness, else the end of its yes. After a goodbye
+ * also for the time that a new life of the peer waits. To claim, the question must have been put after the silence began.
+ */
+nanos heart_witnessed(const struct heart *h);
+nanos heart_witnessed_claim(const struct heart *h);
+/* A claim would be worth a lease. */
+bool heart_witnessed_enough(const struct heart *h, nanos now);
+/* It holds, or the peer is so silent that it may have to. */
+bool heart_wants_witness(const struct heart *h, nanos now);
 /* Between heartbeats beyond the ordinary ones. */
 nanos heart_burst_gap(const struct heart *h);
 

@@ -158,7 +158,7 @@ static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct
 	if (alive)
 		consider_with_peer(h, now, out);
 	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
-		orders_apply(h, ELECTION_SILENCE, now + h->terms.dead,
+		orders_apply(h, ELECTION_SILENCE, sooner(now + h->terms.dead, heart_witnessed_claim(h)),
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
 }
 
@@ -226,15 +226,21 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 
 static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 {
+	nanos witnessed = heart_witnessed(h);
+
 	if (now >= h->fence_end && !PLANTED(PLANT_LAPSED_RENEWED)) {
 		h->lapses++;
-		orders_apply(h, ELECTION_LAPSED, 0, NULL, now, out);
+		orders_apply(h, ELECTION_LAPSED, 0,
+			     heart_silent(h, now) && witnessed <= now
+				     ? "the peer is silent and the witness does not say yes"
+				     : NULL,
+			     now, out);
 		return;
 	}
 	hear_as_holder(h, now, out);
-	if (h->state == NODE_ACTIVE && heart_silent(h, now)) {
+	if (h->state == NODE_ACTIVE && heart_silent(h, now) && witnessed > h->fence_end) {
 		h->on_silence = true;
-		extend(h, now + h->terms.dead, now, out);
+		extend(h, sooner(now + h->terms.dead, witnessed), now, out);
 	}
 }
 
@@ -291,11 +297,11 @@ static nanos next_due(const struct heart *h, nanos now)
 		due = sooner(due, h->fence_end);
 		if (h->settings.has_peer && !h->on_silence) {
 			due = sooner(due, later(h->next_burst, burst_from(h)));
-			if (!h->split)
+			if (!h->split && heart_witnessed(h) > h->fence_end)
 				due = sooner(due, later(h->detect.quiet_since + heart_silence_threshold(h),
 							now + 1));
 		}
-	} else if (heart_can_serve(h) && h->state != NODE_FAULT) {
+	} else if (heart_can_serve(h) && h->state != NODE_FAULT && heart_witnessed_enough(h, now)) {
 		due = sooner(due, later(heart_silence_claim_at(h), now + 1));
 	}
 	if (h->handover.handing)
@@ -367,6 +373,7 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 	end_damping(h, now, out);
 	consider(h, true, now, out);
 	end_start(h, now, out);
+	witness_want(&h->witness, heart_wants_witness(h, now), now);
 	if (!h->stopped) {
 		send_due(h, now, out);
 		reply(h, before, now, out);

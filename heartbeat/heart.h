@@ -12,6 +12,7 @@
 #include "heartbeat/lease.h"
 #include "heartbeat/memory.h"
 #include "heartbeat/wire.h"
+#include "heartbeat/witness.h"
 
 struct heart_settings {
 	bool has_peer; /* false: one node only; then the rest about the peer is not looked at */
@@ -25,6 +26,8 @@ struct heart_settings {
 	uint64_t digest;     /* wire_number() of the configuration's digest */
 	bool can_drain;      /* this machine can hand over without breaking connections */
 	nanos drain_timeout; /* they are served no longer than this */
+	bool has_witness;
+	nanos witness_wait; /* a new life claims on silence no earlier than this after its start, or than 2 D */
 	nanos linger; /* how long the addresses may answer after the fence's end; 0 with nft, else their
 			 valid_lft + 1 s */
 };
@@ -149,6 +152,8 @@ struct heart {
 	bool config_told, config_differs;
 	uint32_t reply_due; /* bit i: link i is to be answered */
 	nanos grace; /* until when a lease from silence may outlive the silence; 0: nothing was heard since the last turn */
+
+	struct witness witness; /* not looked at without settings.has_witness */
 
 	/* timers */
 	struct lease_sent sent;

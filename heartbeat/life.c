@@ -29,9 +29,10 @@ void heart_init(struct heart *h, const struct heart_settings *settings, uint64_t
 	h->reason = "the daemon starts";
 	h->fitness = FITNESS_DEAD;
 	detect_init(&h->detect, settings->n_links, now);
-	h->start_end = now + later(settings->start_wait, 2 * h->terms.dead);
-	/* The safe part of start_wait: an earlier life may have promised D. The rest ends when the peer is heard to hold. */
-	h->not_before = now + 2 * h->terms.dead;
+	/* The safe part of start_wait: an earlier life may have promised D, or have said goodbye to a peer that now relies on it
+	 * (heart_witnessed). The rest ends when the peer is heard to hold. */
+	h->not_before = now + later(2 * h->terms.dead, settings->witness_wait);
+	h->start_end = later(now + settings->start_wait, h->not_before);
 	if (PLANTED(PLANT_NO_START_WAIT))
 		h->start_end = h->not_before = now;
 	h->next_beat = now + h->terms.interval;

@@ -89,6 +89,11 @@ void heart_connections(struct heart *h, uint32_t live)
 		h->connections = live;
 }
 
+void heart_witness(struct heart *h, nanos question, enum witness_answer answer, nanos asked, nanos until)
+{
+	witness_hear(&h->witness, question, answer, asked, until);
+}
+
 void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out)
 {
 	struct heart_handover *o = &h->handover;

@@ -22,6 +22,12 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out);
 void heart_connections(struct heart *h, uint32_t live);
 
+/*
+ * What the witness said; see witness.h. A turn must follow. The shell asks on while heart.witness.wanted, and tells the witness when
+ * heart.witness.question is another one.
+ */
+void heart_witness(struct heart *h, nanos question, enum witness_answer answer, nanos asked, nanos until);
+
 /* The answer to HEART_PREPARE, at once or later: `ok`, or nothing is prepared and nothing has changed. */
 void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out);
 /* After HEART_DRAIN: no connection is left, or it could not be done. */

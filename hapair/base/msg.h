@@ -164,6 +164,9 @@ struct msg_fitness {
 	char reason[96];
 };
 
+/* Does the witness say that this node may believe in the peer's silence? */
+enum witness_answer { WITNESS_UNKNOWN, WITNESS_YES, WITNESS_NO, WITNESS_ANSWER_COUNT };
+
 enum { REJECT_SHORT, REJECT_MAGIC, REJECT_VERSION, REJECT_CLUSTER, REJECT_KEY, REJECT_MAC, REJECT_NODE, REJECT_REPLAY,
        REJECT_BOOT, REJECT_LINK, REJECT_COUNT };
 

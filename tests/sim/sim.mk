@@ -10,7 +10,7 @@ else
 SIM       ?= 20000
 endif
 SIM_ROOMS := heartbeat/act.c heartbeat/core.c heartbeat/damping.c heartbeat/detect.c heartbeat/election.c heartbeat/hear.c heartbeat/lease.c \
-	heartbeat/life.c heartbeat/obey.c heartbeat/orders.c heartbeat/replay.c
+	heartbeat/life.c heartbeat/obey.c heartbeat/orders.c heartbeat/replay.c heartbeat/witness.c
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/sim/%.o,$(SIM_ROOMS) $(SIM_SOURCES) hapair/base/msg.c)
 # Speed is what it is for, also under a sanitizer.
 SIM_C := -DHAPAIR_PLANT -O2
