@@ -108,23 +108,20 @@ static nanos alone_until(const struct heart *h)
 
 nanos heart_witnessed(const struct heart *h)
 {
-	if (!h->settings.has_peer || !h->settings.has_witness)
+	const struct witness *w = &h->witness;
+	nanos yes = w->until;
+
+	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE)
 		return NANOS_NEVER;
-	return later(alone_until(h), h->witness.until);
-}
-
-nanos heart_witnessed_claim(const struct heart *h)
-{
-	nanos until = heart_witnessed(h);
-
-	if (until == NANOS_NEVER || h->witness.asked > h->detect.quiet_since)
-		return until;
-	return alone_until(h);
+	/* That a gateway was reached before the silence says nothing about it. A key is a key. */
+	if (h->settings.witness == WITNESS_GATEWAY && w->asked <= h->detect.quiet_since)
+		yes = 0;
+	return later(alone_until(h), yes);
 }
 
 bool heart_witnessed_enough(const struct heart *h, nanos now)
 {
-	return heart_witnessed_claim(h) > now + h->terms.margin;
+	return heart_witnessed(h) > now + h->terms.margin;
 }
 
 bool heart_may_claim_on_silence(const struct heart *h, nanos now)
@@ -135,7 +132,7 @@ bool heart_may_claim_on_silence(const struct heart *h, nanos now)
 
 bool heart_wants_witness(const struct heart *h, nanos now)
 {
-	if (!h->settings.has_peer || !h->settings.has_witness)
+	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE)
 		return false;
 	if (h->state == NODE_ACTIVE)
 		return true;

@@ -39,11 +39,10 @@ bool heart_silent(const struct heart *h, nanos now);
 nanos heart_silence_claim_at(const struct heart *h);
 bool heart_may_claim_on_silence(const struct heart *h, nanos now);
 /*
- * Until when this node, as the holder, may rely on silence: NANOS_NEVER without a witness, else the end of its yes. After a goodbye
- * also for the time that a new life of the peer waits. To claim, the question must have been put after the silence began.
+ * Until when this node may rely on the peer's silence: NANOS_NEVER without a witness, else the end of its yes. After a goodbye also for
+ * the time that a new life of the peer waits.
  */
 nanos heart_witnessed(const struct heart *h);
-nanos heart_witnessed_claim(const struct heart *h);
 /* A claim would be worth a lease. */
 bool heart_witnessed_enough(const struct heart *h, nanos now);
 /* It holds, or the peer is so silent that it may have to. */

@@ -140,10 +140,21 @@ static void consider_with_peer(struct heart *h, nanos now, struct heart_actions 
 		orders_apply(h, ELECTION_GRANTED, now + h->terms.dead - h->terms.margin, NULL, now, out);
 }
 
+/* The wait is over, and only the witness' yes is missing. */
+static void tell_withheld(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (h->withheld_told || now < heart_silence_claim_at(h))
+		return;
+	h->withheld_told = true;
+	act_note(h, HEART_WITHHELD, "the peer is silent, but the witness does not say yes", out);
+}
+
 static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct heart_actions *out)
 {
 	bool alive = heart_peer_alive(h, now);
 
+	if (alive)
+		h->withheld_told = false;
 	if (alive && heart_peer_holds(h)) {
 		orders_stop_asking(h);
 		h->release_until = 0;
@@ -158,8 +169,10 @@ static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct
 	if (alive)
 		consider_with_peer(h, now, out);
 	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
-		orders_apply(h, ELECTION_SILENCE, sooner(now + h->terms.dead, heart_witnessed_claim(h)),
+		orders_apply(h, ELECTION_SILENCE, sooner(now + h->terms.dead, heart_witnessed(h)),
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
+	else if (!heart_witnessed_enough(h, now))
+		tell_withheld(h, now, out);
 }
 
 static void consider(struct heart *h, bool all_read, nanos now, struct heart_actions *out)

@@ -26,7 +26,7 @@ struct heart_settings {
 	uint64_t digest;     /* wire_number() of the configuration's digest */
 	bool can_drain;      /* this machine can hand over without breaking connections */
 	nanos drain_timeout; /* they are served no longer than this */
-	bool has_witness;
+	enum config_witness witness;
 	nanos witness_wait; /* a new life claims on silence no earlier than this after its start, or than 2 D */
 	nanos linger; /* how long the addresses may answer after the fence's end; 0 with nft, else their
 			 valid_lft + 1 s */
@@ -61,6 +61,7 @@ enum heart_subject {
 	HEART_PEER_STRANGER, /* a boot that does not hear us */
 	HEART_CONFIG_DIFFERS,
 	HEART_CONFIG_MATCHES,
+	HEART_WITHHELD, /* it would claim on silence, but for the witness */
 	HEART_STAYS,     /* unfit, but nobody better is there */
 	HEART_HELD_DOWN, /* it moved too often; until damping.until */
 	HEART_CALM,      /* that is over */
@@ -153,7 +154,8 @@ struct heart {
 	uint32_t reply_due; /* bit i: link i is to be answered */
 	nanos grace; /* until when a lease from silence may outlive the silence; 0: nothing was heard since the last turn */
 
-	struct witness witness; /* not looked at without settings.has_witness */
+	struct witness witness; /* not looked at without settings.witness */
+	bool withheld_told;
 
 	/* timers */
 	struct lease_sent sent;

@@ -177,6 +177,12 @@ bool heart_holds(const struct heart *h, nanos now)
 	return h->state == NODE_ACTIVE && now < h->fence_end;
 }
 
+enum witness_answer heart_witness_now(const struct heart *h, nanos now)
+{
+	return h->witness.answer == WITNESS_YES && now >= h->witness.until ? WITNESS_UNKNOWN
+									      : h->witness.answer;
+}
+
 void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 {
 	ret->peer_known = h->detect.boot != 0;
@@ -206,5 +212,7 @@ void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 	ret->lapses = h->lapses;
 	ret->lateness_last = h->late_last;
 	ret->lateness_max = h->late_max;
+	ret->witness = heart_witness_now(h, now);
+	ret->witness_asked = h->witness.asked;
 	ret->fence_left = heart_holds(h, now) ? h->fence_end - now : 0;
 }

@@ -73,6 +73,7 @@ static const struct note {
 	[HEART_PEER_STRANGER] = {"peer", "", "stranger"},
 	[HEART_CONFIG_DIFFERS] = {"config", "", "differs"},
 	[HEART_CONFIG_MATCHES] = {"config", "", "matches"},
+	[HEART_WITHHELD] = {"vip", "", "withheld"},
 	[HEART_STAYS] = {"state", "", "stays"},
 	[HEART_HELD_DOWN] = {"damping", "calm", "held down"},
 	[HEART_CALM] = {"damping", "held down", "calm"},
@@ -103,6 +104,7 @@ void report_note(struct role_runtime *rt, const struct heart *heart, const struc
 		to = node_state_name(action->to);
 		subject = peer_name(rt);
 		break;
+	case HEART_WITHHELD:
 	case HEART_STAYS:
 	case HEART_CALM:
 		break;

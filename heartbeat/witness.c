@@ -7,11 +7,6 @@
 
 #define CALM_PACE MS(100) /* at least, between two probes while the peer is heard */
 
-static nanos calm_pace(nanos interval)
-{
-	return later(interval, CALM_PACE);
-}
-
 void witness_want(struct witness *w, bool wanted, nanos now)
 {
 	if (wanted == w->wanted && w->question != 0)
@@ -35,11 +30,6 @@ void witness_hear(struct witness *w, nanos question, enum witness_answer answer,
 
 nanos witness_probe_at(nanos last_probe, nanos quiet_since, nanos interval)
 {
-	return sooner(last_probe + calm_pace(interval),
+	return sooner(last_probe + later(interval, CALM_PACE),
 		      later(quiet_since + interval + interval / 8, last_probe + interval));
-}
-
-nanos witness_probe_until(nanos asked, nanos interval, nanos dead)
-{
-	return asked + later(dead, calm_pace(interval) + dead / 2);
 }

@@ -37,7 +37,5 @@ void witness_hear(struct witness *w, nanos question, enum witness_answer answer,
 
 /* gateway: when to probe next. Calmly while the peer is heard; from the first heartbeat that is missing on, every interval. */
 nanos witness_probe_at(nanos last_probe, nanos quiet_since, nanos interval);
-/* gateway: until when a probe that was sent at `asked` and answered counts: at least until the next calm one was answered. */
-nanos witness_probe_until(nanos asked, nanos interval, nanos dead);
 
 #endif

@@ -259,13 +259,14 @@ lab_backends_start() {
 # --- the nodes -------------------------------------------------------------------------------------------------------
 
 # The usual configuration, on standard output. LAB_INTERVAL, LAB_START_WAIT, LAB_CHECK (interval), LAB_BALANCE, LAB_NOTIFY
-# (lines for a notify block) and LAB_MORE (further lines) change it.
+# (lines for a notify block), LAB_WITNESS (a witness block) and LAB_MORE (further lines) change it.
 lab_config() {
 	cat <<-END
 		cluster lab {
 		  secret_file = $LAB/secret.key
 		  interval    = ${LAB_INTERVAL:-50ms}
 		  start_wait  = ${LAB_START_WAIT:-500ms}
+		  ${LAB_WITNESS:-}
 		}
 		node alpha { link = { 10.78.0.1:7946, 10.77.0.1:7946 }  priority = 200 }
 		node beta  { link = { 10.78.0.2:7946, 10.77.0.2:7946 }  priority = 100 }

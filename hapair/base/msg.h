@@ -58,6 +58,8 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	X(DRAIN, msg_drain, FROM_HEARTBEAT, TO_SUPERVISOR | TO_ADMIN, 0, 0)                                  \
 	X(VIP, msg_vip, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                      \
 	X(SWITCHOVER, msg_request, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                           \
+	X(WITNESS_ASK, msg_witness_ask, FROM_HEARTBEAT, TO_ADMIN, 0, 0)                                      \
+	X(WITNESS, msg_witness, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                              \
 	/* servers and listeners */                                                                          \
 	X(SERVER_SET, msg_server_set, FROM_ADMIN, TO_PROXY, 0, 0)                                            \
 	X(VERDICT, msg_verdict, FROM_ADMIN, TO_PROXY, 0, 1)                                                  \
@@ -167,6 +169,21 @@ struct msg_fitness {
 /* Does the witness say that this node may believe in the peer's silence? */
 enum witness_answer { WITNESS_UNKNOWN, WITNESS_YES, WITNESS_NO, WITNESS_ANSWER_COUNT };
 
+const char *witness_answer_name(enum witness_answer answer); /* "unknown", "yes", "no" */
+
+/* Where the witness is etcd: from now on this node wants to hold the key, or gives it back. */
+struct msg_witness_ask {
+	nanos question; /* names it */
+	uint32_t wanted;
+};
+
+struct msg_witness {
+	nanos question;
+	uint32_t answer; /* enum witness_answer */
+	nanos asked;     /* instant at which the request was sent */
+	nanos until;     /* a yes counts until then */
+};
+
 enum { REJECT_SHORT, REJECT_MAGIC, REJECT_VERSION, REJECT_CLUSTER, REJECT_KEY, REJECT_MAC, REJECT_NODE, REJECT_REPLAY,
        REJECT_BOOT, REJECT_LINK, REJECT_COUNT };
 
@@ -209,6 +226,8 @@ struct msg_pair {
 	nanos lateness_max, lateness_last; /* of the own timer */
 	nanos fence_left;                /* 0: closed */
 	uint8_t realtime, fenced;        /* SCHED_RR granted; nft fence in force */
+	uint8_t witness;                 /* enum witness_answer, as it counts now */
+	nanos witness_asked;             /* of the newest yes; 0 never */
 };
 
 /* During a drain, whenever it changes; both 0 when it is over. */
