@@ -8,6 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
+/* In calm probes: so many without an answer, and it is lost; an answer to one of the last so many, and it is seen. */
+#define GATEWAY_LOST  10
+#define GATEWAY_FRESH 3
+
 #define BURST_MIN MS(2)
 
 struct election_standing heart_mine(const struct heart *h)
@@ -15,6 +19,7 @@ struct election_standing heart_mine(const struct heart *h)
 	return (struct election_standing){
 		.usable = h->usable && h->refused_until == 0 && !h->stopping,
 		.fitness = h->fitness,
+		.reach = h->reach,
 		.priority = h->settings.priority,
 		.node = h->settings.node,
 		.connections = h->connections,
@@ -27,11 +32,46 @@ struct election_standing heart_theirs(const struct heart *h)
 	return (struct election_standing){
 		.usable = h->peer.state != NODE_FAULT && !(h->peer.flags & WIRE_GOODBYE),
 		.fitness = h->peer.fitness,
+		.reach = (uint8_t)((h->peer.flags & WIRE_NO_SERVERS ? 0 : REACH_SERVERS) |
+				   (h->peer.flags & WIRE_NO_GATEWAY ? 0 : REACH_GATEWAY)),
 		.priority = h->peer.priority,
 		.node = h->peer.node,
 		.connections = h->peer.connections,
 		.epoch = h->peer.epoch,
 	};
+}
+
+/* How long ago a gateway that is asked calmly may have answered. */
+static nanos gateway_pace(const struct heart *h)
+{
+	return later(h->terms.interval, MS(100));
+}
+
+struct election_standing heart_theirs_proven(const struct heart *h, nanos now)
+{
+	struct election_standing other = heart_theirs(h);
+	uint8_t seen = 0;
+
+	if (h->peer_sees_servers != 0 && h->servers_missed > h->peer_sees_servers)
+		seen |= REACH_SERVERS;
+	if (h->peer_sees_gateway != 0 && now - h->peer_sees_gateway > GATEWAY_FRESH * gateway_pace(h))
+		seen |= REACH_GATEWAY;
+	other.reach &= h->reach | seen;
+	return other;
+}
+
+bool heart_owes_proof(const struct heart *h)
+{
+	if (h->reach & REACH_SERVERS)
+		return h->state != NODE_ACTIVE && h->peer_lacks != 0 && h->servers_seen <= h->peer_lacks;
+	return h->state == NODE_ACTIVE && h->peer_sees_servers != 0 &&
+	       h->servers_missed <= h->peer_sees_servers;
+}
+
+bool heart_gateway_lost(const struct heart *h, nanos now)
+{
+	return h->settings.witness == WITNESS_GATEWAY &&
+	       now - later(h->witness.asked, h->gateway_floor) > GATEWAY_LOST * gateway_pace(h);
 }
 
 bool heart_can_serve(const struct heart *h)
@@ -178,6 +218,14 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 		flags |= WIRE_GOODBYE;
 	if (damping_holds(&h->damping, now))
 		flags |= WIRE_HELD_DOWN;
+	if (!(h->reach & REACH_SERVERS))
+		flags |= WIRE_NO_SERVERS;
+	else if (h->peer_lacks != 0 && h->servers_seen > h->peer_lacks)
+		flags |= WIRE_SEES_SERVERS;
+	if (!(h->reach & REACH_GATEWAY))
+		flags |= WIRE_NO_GATEWAY;
+	else if (now - h->witness.asked <= GATEWAY_FRESH * gateway_pace(h))
+		flags |= WIRE_SEES_GATEWAY;
 	return flags;
 }
 

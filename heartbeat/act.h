@@ -24,6 +24,15 @@ static inline nanos sooner(nanos a, nanos b)
 
 struct election_standing heart_mine(const struct heart *h);
 struct election_standing heart_theirs(const struct heart *h);
+/*
+ * What counts when the holder considers giving the VIP away for what it does not reach itself: what the peer has seen since, and it has
+ * looked for in vain again after that. Both may have lost the same network, or have it back at the same time.
+ */
+struct election_standing heart_theirs_proven(const struct heart *h, nanos now);
+/* What this node thinks that it reaches, or does not, is too old for that: have every server checked now. */
+bool heart_owes_proof(const struct heart *h);
+/* No answer for ten probes. */
+bool heart_gateway_lost(const struct heart *h, nanos now);
 bool heart_can_serve(const struct heart *h);
 bool heart_peer_holds(const struct heart *h);
 /* How long this node waits after the peer's last heartbeat. */

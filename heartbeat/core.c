@@ -64,12 +64,22 @@ static bool outranked(const struct heart *h, nanos now)
 {
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
 	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= h->settings.start_wait &&
-	       h->peer.fitness == h->fitness && h->peer.priority > h->settings.priority;
+	       h->peer.fitness == h->fitness && heart_theirs(h).reach >= h->reach &&
+	       h->peer.priority > h->settings.priority;
+}
+
+static const char *why_fitter(const struct election_standing *other, const struct election_standing *me)
+{
+	if (!me->usable || other->fitness != me->fitness)
+		return NULL;
+	return (other->reach & ~me->reach) & REACH_SERVERS ? "this node reaches no server, and the peer does"
+							   : "this node lost the gateway, and the peer did not";
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {
-	struct election_standing me = heart_mine(h), other = heart_theirs(h);
+	struct election_standing me = heart_mine(h), other = heart_theirs(h),
+				 proven = heart_theirs_proven(h, now);
 
 	if (!heart_peer_alive(h, now))
 		return;
@@ -92,8 +102,8 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 		h->split = false;
 		orders_apply(h, ELECTION_SPLIT_ENDED, 0, NULL, now, out);
 	}
-	if (election_fitter(&other, &me))
-		orders_apply(h, ELECTION_PEER_FITTER, 0, NULL, now, out);
+	if (election_fitter(&proven, &me))
+		orders_apply(h, ELECTION_PEER_FITTER, 0, why_fitter(&proven, &me), now, out);
 	else if (h->handover.handing)
 		orders_go_on_handing(h, now, out);
 	else if (election_can_serve(&other) && outranked(h, now) && orders_may_drain(h, now))
@@ -351,6 +361,19 @@ static void end_hold_down(struct heart *h, nanos now, struct heart_actions *out)
 		orders_apply(h, ELECTION_MENDED, 0, "what the kernel refused is tried again", now, out);
 }
 
+static void look_for_gateway(struct heart *h, nanos now, struct heart_actions *out)
+{
+	uint8_t reach = (uint8_t)(h->reach & ~REACH_GATEWAY);
+
+	if (!heart_gateway_lost(h, now))
+		reach |= REACH_GATEWAY;
+	if (reach == h->reach)
+		return;
+	h->reach = reach;
+	heart_consider(h, now, out);
+	act_beat(h, now, out);
+}
+
 static void end_damping(struct heart *h, nanos now, struct heart_actions *out)
 {
 	if (!h->held_down || damping_holds(&h->damping, now))
@@ -386,6 +409,7 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 	end_damping(h, now, out);
 	consider(h, true, now, out);
 	end_start(h, now, out);
+	look_for_gateway(h, now, out);
 	witness_want(&h->witness, heart_wants_witness(h, now), now);
 	if (!h->stopped) {
 		send_due(h, now, out);

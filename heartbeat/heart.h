@@ -61,7 +61,9 @@ enum heart_subject {
 	HEART_PEER_STRANGER, /* a boot that does not hear us */
 	HEART_CONFIG_DIFFERS,
 	HEART_CONFIG_MATCHES,
-	HEART_WITHHELD, /* it would claim on silence, but for the witness */
+	HEART_REACH_LOST, /* what: in the text */
+	HEART_REACH_BACK,
+	HEART_WITHHELD,  /* it would claim on silence, but for the witness */
 	HEART_STAYS,     /* unfit, but nobody better is there */
 	HEART_HELD_DOWN, /* it moved too often; until damping.until */
 	HEART_CALM,      /* that is over */
@@ -119,6 +121,9 @@ struct heart {
 
 	/* the own node */
 	uint8_t fitness; /* enum fitness_class */
+	uint8_t reach;   /* enum election_reach */
+	nanos servers_seen, servers_missed; /* when the proxy, asked, reached a server, or none */
+	nanos gateway_floor;                /* it was not looked for before */
 	bool usable, stopping, stopped, switching;
 	const char *unusable_why; /* static; NULL not known */
 	nanos refused_until;      /* the kernel refused the VIP: a fault until then; 0 no */
@@ -146,6 +151,8 @@ struct heart {
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */
 	nanos fit_since;          /* it can serve since, as heard; 0 it cannot */
+	nanos peer_lacks;         /* it says since then that it reaches no server; 0 it does */
+	nanos peer_sees_servers, peer_sees_gateway; /* it says so since then; 0 it does not */
 	bool peer_lost;           /* told */
 	uint64_t stranger;        /* boot of the newest one */
 	nanos stranger_since;

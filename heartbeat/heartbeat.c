@@ -13,6 +13,7 @@
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
 #include "hapair/base/secret.h"
+#include "heartbeat/act.h"
 #include "heartbeat/ask.h"
 #include "heartbeat/core.h"
 #include "heartbeat/epoch_file.h"
@@ -38,6 +39,7 @@
 #define SECRET_TEXT_MAX   16384
 #define READ_TRIES        3          /* a flood, or a machine that stands still all the time, ends it */
 #define KEY_LATE          SECONDS(2) /* etcd ends a lease so much later than it should, and it is then noticed */
+#define CHECKS_AGAIN      SECONDS(1)
 #define PROBE_FOR         SECONDS(5) /* of a silence; who has not answered by then does not */
 
 /* Event priorities in the base: heartbeats before channels (1) and reports. */
@@ -62,7 +64,7 @@ struct heartbeat {
 	uint32_t switchover; /* id of the request that waits for an answer; 0 none */
 	bool usable_changed, usable;
 	const char *usable_why;
-	nanos last_probe;
+	nanos last_probe, checks_asked;
 	bool prepared_changed, drained; /* vip/ said so in the middle of its work */
 	int prepared_error;
 	long left; /* connections of the VIP that was given; -1 none was */
@@ -350,6 +352,15 @@ static void tell_drain(struct heartbeat *hb)
 	}
 }
 
+/* Each node looks again before the VIP moves for what one of them does not reach. */
+static void ask_for_checks(struct heartbeat *hb, nanos now)
+{
+	if (!heart_owes_proof(&hb->heart) || now - hb->checks_asked < CHECKS_AGAIN)
+		return;
+	hb->checks_asked = now;
+	ipc_send(hb->rt->peers[ROLE_PROXY], MSG_CHECK, &(struct msg_empty){0}, -1);
+}
+
 static void sleep_until_due(struct heartbeat *hb)
 {
 	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), ask = ask_due(&hb->ask, &hb->heart), left;
@@ -375,6 +386,7 @@ static void end_of_turn(struct heartbeat *hb)
 	tell_usable(hb, clock_now());
 	tell_drain(hb);
 	ask_on(&hb->ask, &hb->heart, hb->rt->peers[ROLE_ADMIN], clock_now());
+	ask_for_checks(hb, clock_now());
 	keep(hb);
 	error = hb->epochs ? epoch_file_error(hb->epochs) : 0;
 	if (error)
@@ -786,6 +798,9 @@ static void take_fitness(struct heartbeat *hb, const struct msg_fitness *m)
 	log_debug("proxy: fitness %u %s", m->class, m->reason);
 	catch_up(hb);
 	heart_fitness(&hb->heart, m->class, clock_now(), &actions);
+	perform(hb, &actions);
+	actions.n = 0;
+	heart_servers(&hb->heart, !m->no_servers, m->seen, m->missed, clock_now(), &actions);
 	perform(hb, &actions);
 	turn(hb);
 }

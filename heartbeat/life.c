@@ -15,6 +15,7 @@ static void settle(struct heart *h, const struct heart_settings *settings, uint6
 	h->terms = lease_terms_of(settings->interval, settings->dead_after);
 	h->boot = boot;
 	h->usable = true;
+	h->reach = REACH_ALL;
 	h->reason = "";
 }
 
@@ -28,6 +29,7 @@ void heart_init(struct heart *h, const struct heart_settings *settings, uint64_t
 	h->since = now;
 	h->reason = "the daemon starts";
 	h->fitness = FITNESS_DEAD;
+	h->gateway_floor = now;
 	detect_init(&h->detect, settings->n_links, now);
 	/* The safe part of start_wait: an earlier life may have promised D, or have said goodbye to a peer that now relies on it
 	 * (heart_witnessed). The rest ends when the peer is heard to hold. */
@@ -85,6 +87,7 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 	/* Nobody watched while there was no process. */
 	detect_unwatched(&h->detect, later(now - record->saved, 0), now);
 	h->next_beat = now + h->terms.interval;
+	h->gateway_floor = now;
 	h->due = now;
 	*ret_holds = goes_on(record, now);
 	if (*ret_holds) {

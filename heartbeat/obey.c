@@ -67,6 +67,22 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 		act_note(h, HEART_STAYS, "this node is unfit, but no fitter one is heard", out);
 }
 
+void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nanos now,
+		   struct heart_actions *out)
+{
+	uint8_t reach = (uint8_t)(reached ? h->reach | REACH_SERVERS : h->reach & ~REACH_SERVERS);
+	bool owed = heart_owes_proof(h);
+
+	h->servers_seen = later(h->servers_seen, seen);
+	h->servers_missed = later(h->servers_missed, missed);
+	if (reach == h->reach && owed == heart_owes_proof(h))
+		return;
+	h->reach = reach;
+	heart_consider(h, now, out);
+	if (!h->stopped)
+		act_beat(h, now, out);
+}
+
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out)
 {
 	heart_catch_up(h, now);
