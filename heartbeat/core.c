@@ -72,8 +72,9 @@ static const char *why_fitter(const struct election_standing *other, const struc
 {
 	if (!me->usable || other->fitness != me->fitness)
 		return NULL;
-	return (other->reach & ~me->reach) & REACH_SERVERS ? "this node reaches no server, and the peer does"
-							   : "this node lost the gateway, and the peer did not";
+	return (other->reach & ~me->reach) & REACH_SERVERS
+		       ? "this node reaches no server, and the peer does"
+		       : "this node lost the gateway, and the peer did not";
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
@@ -369,6 +370,10 @@ static void look_for_gateway(struct heart *h, nanos now, struct heart_actions *o
 		reach |= REACH_GATEWAY;
 	if (reach == h->reach)
 		return;
+	if (reach & REACH_GATEWAY)
+		act_note(h, HEART_REACH_BACK, "the gateway answers again", out);
+	else
+		act_note(h, HEART_REACH_LOST, "the gateway does not answer", out);
 	h->reach = reach;
 	heart_consider(h, now, out);
 	act_beat(h, now, out);

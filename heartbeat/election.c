@@ -39,8 +39,8 @@ bool election_first(const struct election_standing *a, const struct election_sta
 
 bool election_fitter(const struct election_standing *b, const struct election_standing *a)
 {
-	return election_can_serve(b) && (!a->usable || b->fitness > a->fitness ||
-					 (b->fitness == a->fitness && b->reach > a->reach));
+	return election_can_serve(b) &&
+	       (!a->usable || b->fitness > a->fitness || (b->fitness == a->fitness && b->reach > a->reach));
 }
 
 bool election_keeps(const struct election_standing *a, const struct election_standing *b)

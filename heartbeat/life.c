@@ -183,7 +183,7 @@ bool heart_holds(const struct heart *h, nanos now)
 enum witness_answer heart_witness_now(const struct heart *h, nanos now)
 {
 	return h->witness.answer == WITNESS_YES && now >= h->witness.until ? WITNESS_UNKNOWN
-									      : h->witness.answer;
+									   : h->witness.answer;
 }
 
 void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)

@@ -77,6 +77,10 @@ void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nano
 	h->servers_missed = later(h->servers_missed, missed);
 	if (reach == h->reach && owed == heart_owes_proof(h))
 		return;
+	if (reach != h->reach && reached)
+		act_note(h, HEART_REACH_BACK, "a server can be connected to again", out);
+	else if (reach != h->reach)
+		act_note(h, HEART_REACH_LOST, "no server can be connected to", out);
 	h->reach = reach;
 	heart_consider(h, now, out);
 	if (!h->stopped)

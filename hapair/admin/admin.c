@@ -25,7 +25,7 @@ static struct admin {
 	struct snapshot snapshot;
 	struct events *events;
 	struct replication *replication;
-	struct etcd_witness *witness;      /* NULL: another kind, or none */
+	struct etcd_witness *witness;       /* NULL: another kind, or none */
 	struct msg_witness_ask witness_ask; /* what heartbeat said last; question 0: nothing */
 	struct event_streams *streams;
 	struct admin_commands *commands;
@@ -174,8 +174,7 @@ static void open_witness(const struct config *config)
 	admin.witness = NULL;
 	if (config->cluster.witness.kind != WITNESS_ETCD)
 		return;
-	admin.witness =
-		etcd_witness_new(admin.rt->base, config, admin.rt->node_name, tell_heartbeat, NULL);
+	admin.witness = etcd_witness_new(admin.rt->base, config, admin.rt->node_name, tell_heartbeat, NULL);
 	if (!admin.witness)
 		log_fatal("out of memory");
 	if (admin.witness_ask.question)

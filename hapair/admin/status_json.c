@@ -320,8 +320,9 @@ static json_t *witness_json(const struct snapshot_view *view)
 		return json_null();
 	witness = value_object();
 	object_put(witness, "kind", value_text(kind == WITNESS_GATEWAY ? "gateway" : "etcd"));
-	object_put(witness, "answer",
-		   value_text_or_null(known ? witness_answer_name((enum witness_answer)pair->witness) : NULL));
+	object_put(
+		witness, "answer",
+		value_text_or_null(known ? witness_answer_name((enum witness_answer)pair->witness) : NULL));
 	object_put(witness, "answered_ms", value_age_ms(view->now, known ? pair->witness_asked : 0));
 	object_put(witness, "age_ms", value_age_ms(view->now, view->snapshot->pair_at));
 	return witness;

@@ -335,7 +335,7 @@ struct msg_event {
 	int64_t wall_ms;
 	nanos at;
 	uint64_t epoch;
-	char type[16];    /* state, peer, server, process, reload, hook, vip, link, config */
+	char type[16];    /* state, peer, reach, server, process, reload, hook, vip, link, config */
 	char subject[CONFIG_NAME_MAX * 2 + 2]; /* what it is about: pool/server, a role, a link; "" for the node itself */
 	char from[32], to[32];
 	char reason[160];

@@ -87,7 +87,8 @@ static void what_is_reached_decides_within_a_class_and_servers_weigh_more(void *
 
 static void after_a_split_clients_go_before_the_epoch(void **state)
 {
-	struct election_standing a = {true, FITNESS_OK, 1, 1, 10, 3, REACH_ALL}, b = {true, FITNESS_OK, 255, 9, 9, 8, REACH_ALL};
+	struct election_standing a = {true, FITNESS_OK, 1, 1, 10, 3, REACH_ALL},
+				 b = {true, FITNESS_OK, 255, 9, 9, 8, REACH_ALL};
 
 	(void)state;
 	assert_true(election_keeps(&a, &b));

@@ -1,4 +1,4 @@
-/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c heartbeat/witness.c */
+/* rooms: heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c heartbeat/lease.c heartbeat/replay.c heartbeat/witness.c */
 /*
  * test_reach.c: the stories of a pair of which one node, or both, lost the way to the servers or to the gateway.
  */
@@ -127,8 +127,8 @@ static void run_with_gateway(bool first, bool second, nanos duration)
 	for (nanos end = s.now + duration; s.now < end; stage_run(&s, MS(10)))
 		for (unsigned i = 0; i < 2; i++)
 			if (hears[i] && s.now % MS(100) < MS(10))
-				heart_witness(&s.nodes[i].heart, s.nodes[i].heart.witness.question, WITNESS_YES,
-					      s.now, s.now + DEAD);
+				heart_witness(&s.nodes[i].heart, s.nodes[i].heart.witness.question,
+					      WITNESS_YES, s.now, s.now + DEAD);
 }
 
 static int with_gateway(void **state)
@@ -186,7 +186,8 @@ int main(void)
 		STORY(it_goes_back_when_the_other_one_loses_them),
 		STORY(a_node_without_servers_still_takes_over_from_a_dead_one),
 		STORY(preempt_does_not_give_to_a_node_that_reaches_less),
-		cmocka_unit_test_setup(a_node_that_lost_the_gateway_hands_over_after_ten_probes, with_gateway),
+		cmocka_unit_test_setup(a_node_that_lost_the_gateway_hands_over_after_ten_probes,
+				       with_gateway),
 		cmocka_unit_test_setup(a_gateway_that_both_lost_moves_nothing, with_gateway),
 		cmocka_unit_test_setup(servers_weigh_more_than_the_gateway, with_gateway),
 	};

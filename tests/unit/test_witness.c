@@ -100,6 +100,7 @@ static int with(bool etcd)
 {
 	third = (struct third){.etcd = etcd, .reached = {true, true}, .owner = -1};
 	memset(&s, 0, sizeof(s));
+	s.cut_link = -1;
 	s.now = SECONDS(500);
 	boot(0);
 	boot(1);
