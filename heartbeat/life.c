@@ -119,6 +119,11 @@ void heart_change(struct heart *h, const struct heart_settings *settings, nanos 
 {
 	nanos heard = later(h->detect.any_heard, h->detect.heard);
 
+	/* Another witness has said nothing yet. */
+	if (settings->witness != h->settings.witness) {
+		h->witness = (struct witness){.question = h->witness.question};
+		h->gateway_floor = now;
+	}
 	h->settings = *settings;
 	h->terms = lease_terms_of(settings->interval, settings->dead_after);
 	/* Messages sent from now on carry the new D; the wait since the last heartbeat must cover it. */

@@ -460,6 +460,23 @@ static void a_restarted_role_keeps_the_vip_with_a_new_answer(void **state)
 	assert_false(s.overlapped);
 }
 
+static void another_witness_after_a_reload_has_not_said_yes(void **state)
+{
+	struct heart_settings settings = settings_of(0);
+	nanos question = s.nodes[0].heart.witness.question;
+
+	settings.witness = WITNESS_GATEWAY;
+	out.n = 0;
+	heart_change(&s.nodes[0].heart, &settings, s.now, &out);
+	stage_perform(&s, 0, &out);
+	assert_int_equal(s.nodes[0].heart.witness.until, 0);
+	stage_step(&s);
+	assert_true(s.nodes[0].heart.witness.question > question);
+	assert_true(s.nodes[0].heart.witness.wanted);
+	heart_witness(&s.nodes[0].heart, question, WITNESS_YES, s.now, s.now + SECONDS(9));
+	assert_int_equal(s.nodes[0].heart.witness.until, 0);
+}
+
 int main(void)
 {
 #define GATEWAY(name) cmocka_unit_test_setup(name, with_gateway)
@@ -488,6 +505,7 @@ int main(void)
 		ETCD(a_cut_before_the_key_has_followed_leaves_one_at_most),
 		ETCD(after_a_goodbye_the_vip_stays_although_the_key_is_not_given_back),
 		ETCD(a_new_life_after_a_goodbye_waits_longer_than_the_other_relies_on_it),
+		ETCD(another_witness_after_a_reload_has_not_said_yes),
 		ETCD(a_restarted_role_keeps_the_vip_with_a_new_answer),
 	};
 
