@@ -75,8 +75,11 @@ static void tell(struct etcd_witness *w)
 	w->tell(w->ctx, &m);
 }
 
+/* Where nothing is wanted any more, what an earlier request brought is about to be given back: no yes. */
 static void answered(struct etcd_witness *w, enum witness_answer answer)
 {
+	if (!w->wanted)
+		return;
 	if (answer != w->answer)
 		log_info("witness etcd: %s",
 			 answer == WITNESS_YES ? "this node has the key" : "this node has not got the key");
@@ -327,6 +330,8 @@ static void on_answer(struct evhttp_request *request, void *ctx)
 			log_info("witness etcd: it answers again");
 		w->lost = false;
 		take(w, step, json);
+		if (!w->wanted)
+			turn(w);
 	} else {
 		trouble(w, "an answer that is not JSON");
 	}

@@ -27,6 +27,8 @@ static struct {
 	struct evhttp *http;
 	uint16_t port;
 	enum mood mood;
+	bool holds_take; /* until the test lets it through */
+	json_t *take_json;
 	bool holds_revoke; /* the answer to it, that is */
 	struct evhttp_request *held;
 	long long leases, revision;
@@ -158,7 +160,12 @@ static void on_request(struct evhttp_request *request, void *ctx)
 		}
 	} else {
 		assert_string_equal(path, "/v3/kv/txn");
-		on_txn(request, json);
+		if (fake.holds_take) {
+			fake.held = request;
+			fake.take_json = json_incref(json);
+		} else {
+			on_txn(request, json);
+		}
 	}
 	json_decref(json);
 }
@@ -293,6 +300,23 @@ static void it_is_given_back_when_nobody_wants_it(void **state)
 	assert_int_equal(fake.lease, 2);
 }
 
+static void what_arrives_after_it_was_not_wanted_any_more_is_given_back_at_once(void **state)
+{
+	ask(1, true);
+	fake.holds_take = true;
+	for (int i = 0; i < 300 && !fake.held; i++)
+		run(MS(1));
+	ask(2, false); /* while the key is being taken */
+	run(MS(10));
+	on_txn(fake.held, fake.take_json);
+	json_decref(fake.take_json);
+	assert_string_equal(fake.owner, ME);
+	run(MS(100));
+	assert_int_equal(told.n, 0);
+	assert_int_equal(fake.revokes, 1);
+	assert_string_equal(fake.owner, "");
+}
+
 /* Whatever became of the word that ended it, a lease that was given back is not built upon. */
 static void what_was_given_back_is_not_used_again(void **state)
 {
@@ -377,6 +401,7 @@ int main(void)
 		TEST(the_key_of_another_is_waited_for),
 		TEST(a_key_of_an_earlier_life_is_put_under_the_new_lease),
 		TEST(it_is_given_back_when_nobody_wants_it),
+		TEST(what_arrives_after_it_was_not_wanted_any_more_is_given_back_at_once),
 		TEST(what_was_given_back_is_not_used_again),
 		TEST(without_an_answer_the_yes_is_not_prolonged),
 		TEST(a_lease_that_has_ended_is_no_more_a_yes),

@@ -407,6 +407,19 @@ static void a_cut_before_the_key_has_followed_leaves_one_at_most(void **state)
 	assert_true(stage_holds(&s, 0));
 }
 
+static void a_yes_that_comes_when_nothing_is_wanted_is_none(void **state)
+{
+	struct witness *w = &s.nodes[1].heart.witness;
+
+	assert_false(w->wanted);
+	heart_witness(&s.nodes[1].heart, w->question, WITNESS_YES, s.now, s.now + TTL);
+	third.reached[0] = third.reached[1] = false; /* so it is never corrected */
+	cut(true);
+	run(TTL - MS(100));
+	assert_int_equal(s.nodes[1].claims, 0);
+	assert_false(s.overlapped);
+}
+
 static void after_a_goodbye_the_vip_stays_although_the_key_is_not_given_back(void **state)
 {
 	third.reached[0] = false; /* its last word to etcd is lost */
@@ -503,6 +516,7 @@ int main(void)
 		ETCD(a_dead_active_is_replaced_within_its_lease),
 		ETCD(the_key_follows_a_planned_move_and_does_not_slow_it),
 		ETCD(a_cut_before_the_key_has_followed_leaves_one_at_most),
+		ETCD(a_yes_that_comes_when_nothing_is_wanted_is_none),
 		ETCD(after_a_goodbye_the_vip_stays_although_the_key_is_not_given_back),
 		ETCD(a_new_life_after_a_goodbye_waits_longer_than_the_other_relies_on_it),
 		ETCD(another_witness_after_a_reload_has_not_said_yes),
