@@ -60,12 +60,11 @@ struct election_standing heart_theirs_proven(const struct heart *h, nanos now)
 	return other;
 }
 
-bool heart_owes_proof(const struct heart *h)
+nanos heart_owes_proof(const struct heart *h)
 {
 	if (h->reach & REACH_SERVERS)
-		return h->state != NODE_ACTIVE && h->peer_lacks != 0 && h->servers_seen <= h->peer_lacks;
-	return h->state == NODE_ACTIVE && h->peer_sees_servers != 0 &&
-	       h->servers_missed <= h->peer_sees_servers;
+		return h->state != NODE_ACTIVE && h->servers_seen <= h->peer_lacks ? h->peer_lacks : 0;
+	return h->state == NODE_ACTIVE && h->servers_missed <= h->peer_sees_servers ? h->peer_sees_servers : 0;
 }
 
 bool heart_gateway_lost(const struct heart *h, nanos now)

@@ -29,8 +29,8 @@ struct election_standing heart_theirs(const struct heart *h);
  * looked for in vain again after that. Both may have lost the same network, or have it back at the same time.
  */
 struct election_standing heart_theirs_proven(const struct heart *h, nanos now);
-/* What this node thinks that it reaches, or does not, is too old for that: have every server checked now. */
-bool heart_owes_proof(const struct heart *h);
+/* What this node thinks that it reaches, or does not, is too old for that: have every server checked. When that began to be so; 0 it is not. */
+nanos heart_owes_proof(const struct heart *h);
 /* No answer for ten probes. */
 bool heart_gateway_lost(const struct heart *h, nanos now);
 bool heart_can_serve(const struct heart *h);

@@ -64,7 +64,7 @@ struct heartbeat {
 	uint32_t switchover; /* id of the request that waits for an answer; 0 none */
 	bool usable_changed, usable;
 	const char *usable_why;
-	nanos last_probe, checks_asked;
+	nanos last_probe, checks_since, checks_asked;
 	bool prepared_changed, drained; /* vip/ said so in the middle of its work */
 	int prepared_error;
 	long left; /* connections of the VIP that was given; -1 none was */
@@ -355,10 +355,13 @@ static void tell_drain(struct heartbeat *hb)
 /* Each node looks again before the VIP moves for what one of them does not reach. */
 static void ask_for_checks(struct heartbeat *hb, nanos now)
 {
-	if (!heart_owes_proof(&hb->heart) || now - hb->checks_asked < CHECKS_AGAIN)
+	struct msg_check m = {.since = heart_owes_proof(&hb->heart)};
+
+	if (m.since == 0 || (m.since == hb->checks_since && now - hb->checks_asked < CHECKS_AGAIN))
 		return;
+	hb->checks_since = m.since;
 	hb->checks_asked = now;
-	ipc_send(hb->rt->peers[ROLE_PROXY], MSG_CHECK, &(struct msg_empty){0}, -1);
+	ipc_send(hb->rt->peers[ROLE_PROXY], MSG_CHECK, &m, -1);
 }
 
 static void sleep_until_due(struct heartbeat *hb)

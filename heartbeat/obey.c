@@ -71,7 +71,7 @@ void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nano
 		   struct heart_actions *out)
 {
 	uint8_t reach = (uint8_t)(reached ? h->reach | REACH_SERVERS : h->reach & ~REACH_SERVERS);
-	bool owed = heart_owes_proof(h);
+	nanos owed = heart_owes_proof(h);
 
 	h->servers_seen = later(h->servers_seen, seen);
 	h->servers_missed = later(h->servers_missed, missed);

@@ -477,7 +477,7 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 		on_state(p, &m->m_STATE);
 		return;
 	case MSG_CHECK:
-		watch_check_all(&p->watch);
+		watch_check_all(&p->watch, m->m_CHECK.since);
 		return;
 	case MSG_SERVER_SET:
 		on_server_set(p, &m->m_SERVER_SET);

@@ -264,8 +264,11 @@ bool watch_reaches(const struct watch *w)
 	return !tried;
 }
 
-void watch_check_all(struct watch *w)
+void watch_check_all(struct watch *w, nanos since)
 {
+	if (w->proof_asked != 0 && w->proof_since == since)
+		return;
+	w->proof_since = since;
 	w->proof_asked = clock_now();
 	list_each(pool_node, &w->servers->pools) {
 		struct pool *pool = list_entry(pool_node, struct pool, node);

@@ -19,7 +19,8 @@ struct watch {
 	struct event *evidence; /* a worker saw something */
 	bool held;              /* this node answers for the VIP: full pace, and hooks are ours to run */
 	uint64_t epoch;
-	nanos proof_asked; /* watch_check_all(); 0: answered */
+	nanos proof_since; /* names what watch_check_all() was asked for last */
+	nanos proof_asked; /* when; 0: answered */
 	/* When a check that began after that connected to a server, or enough of them had not; 0 never. */
 	nanos seen, missed;
 	void (*changed)(void *ctx); /* some server's state has changed, or which of them are reached */
@@ -43,8 +44,8 @@ bool watch_decided(const struct watch *watch);
 
 /* False: every server that is checked was tried, and not one of them connected to. */
 bool watch_reaches(const struct watch *watch);
-/* Checks every server now; `seen` or `missed` is the answer. */
-void watch_check_all(struct watch *watch);
+/* Checks every server now; `seen` or `missed` is the answer. Asked again with the same `since`, it goes on with what it began. */
+void watch_check_all(struct watch *watch, nanos since);
 
 /*
  * The operator's word. Carried out at once: 0, or negative errno and nothing has changed (-ENOENT: no such server; -E2BIG: the pool is

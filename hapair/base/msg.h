@@ -54,7 +54,7 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	/* the pair */                                                                                       \
 	X(STATE, msg_state, FROM_HEARTBEAT, TO_PROXY | TO_ADMIN | TO_RUNNER, 0, 0)                           \
 	X(FITNESS, msg_fitness, FROM_PROXY, TO_HEARTBEAT, 0, 0)                                              \
-	X(CHECK, msg_empty, FROM_HEARTBEAT, TO_PROXY, 0, 0)                                                  \
+	X(CHECK, msg_check, FROM_HEARTBEAT, TO_PROXY, 0, 0)                                                  \
 	X(PAIR, msg_pair, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                    \
 	X(DRAIN, msg_drain, FROM_HEARTBEAT, TO_SUPERVISOR | TO_ADMIN, 0, 0)                                  \
 	X(VIP, msg_vip, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                      \
@@ -162,10 +162,15 @@ struct msg_state {
 /* Coarse, compared first between the nodes: a higher class is fitter. */
 enum fitness_class { FITNESS_DEAD, FITNESS_NO_LISTENER, FITNESS_OK, FITNESS_COUNT };
 
+/* Have every server checked; the answer comes as FITNESS. The same `since` again: the same question, not answered yet. */
+struct msg_check {
+	nanos since;
+};
+
 struct msg_fitness {
 	uint32_t class;      /* enum fitness_class */
 	uint32_t no_servers; /* 1: every server that is checked was not even connected to, when it was tried last */
-	/* After a CHECK (everything is checked at once): when a server was connected to, or when none had been; 0 neither yet. */
+	/* After a CHECK: when a server was connected to, or when none had been; 0 neither yet. */
 	nanos seen, missed;
 	char reason[96];
 };

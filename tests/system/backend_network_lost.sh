@@ -38,6 +38,22 @@ equal "one move for each loss, and it stays there" "$moved" "$ROUNDS"
 equal "the old holder says why" "$why" "this node reaches no server, and the peer does"
 within "the client's longest gap: a check's interval, its time-out, one more" "$gap" 1800
 
+# A check that takes longer to fail than the question is repeated.
+LAB_CHECK=1500ms
+lab_config >"$LAB/hapair.conf.new"
+mv "$LAB/hapair.conf.new" "$LAB/hapair.conf"
+lab_hapair alpha reload >/dev/null && lab_hapair beta reload >/dev/null || not_ok "reload"
+lab_roles
+lose "$LAB_ACTIVE"
+expect "with checks of 1.5 s it moves too" lab_until 8 lab_is "$LAB_PASSIVE" active
+lab_heal
+LAB_CHECK=300ms
+lab_config >"$LAB/hapair.conf.new"
+mv "$LAB/hapair.conf.new" "$LAB/hapair.conf"
+lab_hapair alpha reload >/dev/null && lab_hapair beta reload >/dev/null || not_ok "reload"
+lab_until 20 lab_settled || not_ok "the pair settles"
+sleep 2
+
 # Both at once, then one after the other.
 lab_roles
 before=$(count_moves)
