@@ -150,7 +150,8 @@ bench:
 
 .PHONY: install
 install: $(BUILD)/hapair
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hapair
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hapair $(DESTDIR)$(PREFIX)/share/hapair/hooks
+	install -m 755 scripts/hooks/* $(DESTDIR)$(PREFIX)/share/hapair/hooks
 	install -m 755 $(BUILD)/hapair $(DESTDIR)$(SBINDIR)/hapair
 	sed 's,@SBINDIR@,$(SBINDIR),' scripts/hapair.service >$(BUILD)/hapair.service
 	install -m 644 $(BUILD)/hapair.service $(DESTDIR)$(UNITDIR)/hapair.service

@@ -257,6 +257,18 @@ static void print_fence(const json_t *status, struct out *out)
 		json_integer_value(json_object_get(fence, "lateness_max_us")));
 }
 
+static void print_witness(const json_t *status, struct out *out)
+{
+	const json_t *witness = json_object_get(status, "witness");
+	char age[AGE_MAX];
+
+	if (!json_is_object(witness))
+		return;
+	age_text(witness, "answered_ms", age);
+	fprintf(out->to, "    witness %s: %s, last yes %s ago\n", text_of(witness, "kind"),
+		text_of(witness, "answer"), age);
+}
+
 /* What operators said at run time, on both nodes. */
 static void print_sync(const json_t *status, struct out *out)
 {
@@ -437,6 +449,7 @@ void status_text_print(const json_t *status, FILE *to, bool colour)
 	print_damping(status, &out);
 	print_vips(status, &out);
 	print_fence(status, &out);
+	print_witness(status, &out);
 	print_peer(status, &out);
 	print_listeners(status, &out);
 	status_text_print_servers(status, NULL, to, colour);

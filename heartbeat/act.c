@@ -8,6 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
+/* In calm probes: so many without an answer, and it is lost; an answer to one of the last so many, and it is seen. */
+#define GATEWAY_LOST  10
+#define GATEWAY_FRESH 3
+
 #define BURST_MIN MS(2)
 
 struct election_standing heart_mine(const struct heart *h)
@@ -15,6 +19,7 @@ struct election_standing heart_mine(const struct heart *h)
 	return (struct election_standing){
 		.usable = h->usable && h->refused_until == 0 && !h->stopping,
 		.fitness = h->fitness,
+		.reach = h->reach,
 		.priority = h->settings.priority,
 		.node = h->settings.node,
 		.connections = h->connections,
@@ -27,11 +32,45 @@ struct election_standing heart_theirs(const struct heart *h)
 	return (struct election_standing){
 		.usable = h->peer.state != NODE_FAULT && !(h->peer.flags & WIRE_GOODBYE),
 		.fitness = h->peer.fitness,
+		.reach = (uint8_t)((h->peer.flags & WIRE_NO_SERVERS ? 0 : REACH_SERVERS) |
+				   (h->peer.flags & WIRE_NO_GATEWAY ? 0 : REACH_GATEWAY)),
 		.priority = h->peer.priority,
 		.node = h->peer.node,
 		.connections = h->peer.connections,
 		.epoch = h->peer.epoch,
 	};
+}
+
+/* How long ago a gateway that is asked calmly may have answered. */
+static nanos gateway_pace(const struct heart *h)
+{
+	return later(h->terms.interval, MS(100));
+}
+
+struct election_standing heart_theirs_proven(const struct heart *h, nanos now)
+{
+	struct election_standing other = heart_theirs(h);
+	uint8_t seen = 0;
+
+	if (h->peer_sees_servers != 0 && h->servers_missed > h->peer_sees_servers)
+		seen |= REACH_SERVERS;
+	if (h->peer_sees_gateway != 0 && now - h->peer_sees_gateway > GATEWAY_FRESH * gateway_pace(h))
+		seen |= REACH_GATEWAY;
+	other.reach &= h->reach | seen;
+	return other;
+}
+
+nanos heart_owes_proof(const struct heart *h)
+{
+	if (h->reach & REACH_SERVERS)
+		return h->state != NODE_ACTIVE && h->servers_seen <= h->peer_lacks ? h->peer_lacks : 0;
+	return h->state == NODE_ACTIVE && h->servers_missed <= h->peer_sees_servers ? h->peer_sees_servers : 0;
+}
+
+bool heart_gateway_lost(const struct heart *h, nanos now)
+{
+	return h->settings.witness == WITNESS_GATEWAY &&
+	       now - later(h->witness.asked, h->gateway_floor) > GATEWAY_LOST * gateway_pace(h);
 }
 
 bool heart_can_serve(const struct heart *h)
@@ -105,9 +144,46 @@ nanos heart_silence_claim_at(const struct heart *h)
 	return h->state == NODE_STARTING ? later(at, h->start_end) : at;
 }
 
+/* It said goodbye: until its next life may claim on silence, and D less for clocks and what was under way. */
+static nanos alone_until(const struct heart *h)
+{
+	if (!heart_nobody_there(h))
+		return 0;
+	return h->detect.heard + later(h->settings.witness_wait, 2 * h->terms.dead) - h->terms.dead;
+}
+
+nanos heart_witnessed(const struct heart *h)
+{
+	const struct witness *w = &h->witness;
+	nanos yes = w->until;
+
+	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE)
+		return NANOS_NEVER;
+	/* That a gateway was reached before the silence says nothing about it. A key is a key. */
+	if (h->settings.witness == WITNESS_GATEWAY && w->asked <= h->detect.quiet_since)
+		yes = 0;
+	return later(alone_until(h), yes);
+}
+
+bool heart_witnessed_enough(const struct heart *h, nanos now)
+{
+	return heart_witnessed(h) > now + h->terms.margin;
+}
+
 bool heart_may_claim_on_silence(const struct heart *h, nanos now)
 {
-	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= heart_silence_claim_at(h);
+	return heart_can_serve(h) && !heart_peer_alive(h, now) && now >= heart_silence_claim_at(h) &&
+	       heart_witnessed_enough(h, now);
+}
+
+bool heart_wants_witness(const struct heart *h, nanos now)
+{
+	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE)
+		return false;
+	if (h->state == NODE_ACTIVE)
+		return true;
+	return heart_can_serve(h) && h->state != NODE_FAULT &&
+	       detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
 }
 
 nanos heart_burst_gap(const struct heart *h)
@@ -148,6 +224,14 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 		flags |= WIRE_GOODBYE;
 	if (damping_holds(&h->damping, now))
 		flags |= WIRE_HELD_DOWN;
+	if (!(h->reach & REACH_SERVERS))
+		flags |= WIRE_NO_SERVERS;
+	else if (h->peer_lacks != 0 && h->servers_seen > h->peer_lacks)
+		flags |= WIRE_SEES_SERVERS;
+	if (!(h->reach & REACH_GATEWAY))
+		flags |= WIRE_NO_GATEWAY;
+	else if (now - h->witness.asked <= GATEWAY_FRESH * gateway_pace(h))
+		flags |= WIRE_SEES_GATEWAY;
 	return flags;
 }
 
@@ -160,7 +244,8 @@ static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 		return WIRE_FOREVER;
 	if ((flags & WIRE_RELEASED) && !PLANTED(PLANT_PROMISE_BROKEN))
 		h->promised = later(h->promised, now + h->terms.dead);
-	if (!heart_can_serve(h))
+	/* Where only the witness' yes is missing, the wait may be over long since, and a peer that comes back needs time to answer. */
+	if (!heart_can_serve(h) || (!heart_peer_alive(h, now) && !heart_witnessed_enough(h, now)))
 		h->not_before = later(h->not_before, now + h->terms.dead);
 	/* Where nobody watched for a while, the wait for silence has begun anew. */
 	h->not_before = later(h->not_before, h->detect.quiet_since + heart_wait(h));

@@ -24,6 +24,15 @@ static inline nanos sooner(nanos a, nanos b)
 
 struct election_standing heart_mine(const struct heart *h);
 struct election_standing heart_theirs(const struct heart *h);
+/*
+ * What counts when the holder considers giving the VIP away for what it does not reach itself: what the peer has seen since, and it has
+ * looked for in vain again after that. Both may have lost the same network, or have it back at the same time.
+ */
+struct election_standing heart_theirs_proven(const struct heart *h, nanos now);
+/* What this node thinks that it reaches, or does not, is too old for that: have every server checked. When that began to be so; 0 it is not. */
+nanos heart_owes_proof(const struct heart *h);
+/* No answer for ten probes. */
+bool heart_gateway_lost(const struct heart *h, nanos now);
 bool heart_can_serve(const struct heart *h);
 bool heart_peer_holds(const struct heart *h);
 /* How long this node waits after the peer's last heartbeat. */
@@ -40,6 +49,15 @@ nanos heart_silence_lease(const struct heart *h);
 /* The instant from which a claim on silence is right, if it stays silent. */
 nanos heart_silence_claim_at(const struct heart *h);
 bool heart_may_claim_on_silence(const struct heart *h, nanos now);
+/*
+ * Until when this node may rely on the peer's silence: NANOS_NEVER without a witness, else the end of its yes. After a goodbye also for
+ * the time that a new life of the peer waits.
+ */
+nanos heart_witnessed(const struct heart *h);
+/* A claim would be worth a lease. */
+bool heart_witnessed_enough(const struct heart *h, nanos now);
+/* It holds, or the peer is so silent that it may have to. */
+bool heart_wants_witness(const struct heart *h, nanos now);
 /* Between heartbeats beyond the ordinary ones. */
 nanos heart_burst_gap(const struct heart *h);
 

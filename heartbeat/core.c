@@ -68,12 +68,22 @@ static bool outranked(const struct heart *h, nanos now)
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
 	       !h->claimed_by_order && now - h->detect.heard <= 2 * h->terms.interval && h->fit_since != 0 &&
 	       now - h->fit_since >= enough && h->peer.fitness == h->fitness &&
-	       h->peer.priority > h->settings.priority;
+	       heart_theirs(h).reach >= h->reach && h->peer.priority > h->settings.priority;
+}
+
+static const char *why_fitter(const struct election_standing *other, const struct election_standing *me)
+{
+	if (!me->usable || other->fitness != me->fitness)
+		return NULL;
+	return (other->reach & ~me->reach) & REACH_SERVERS
+		       ? "this node reaches no server, and the peer does"
+		       : "this node lost the gateway, and the peer did not";
 }
 
 static void consider_as_holder(struct heart *h, nanos now, struct heart_actions *out)
 {
-	struct election_standing me = heart_mine(h), other = heart_theirs(h);
+	struct election_standing me = heart_mine(h), other = heart_theirs(h),
+				 proven = heart_theirs_proven(h, now);
 
 	if (!heart_peer_alive(h, now))
 		return;
@@ -96,8 +106,8 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 		h->split = false;
 		orders_apply(h, ELECTION_SPLIT_ENDED, 0, NULL, now, out);
 	}
-	if (election_fitter(&other, &me))
-		orders_apply(h, ELECTION_PEER_FITTER, 0, NULL, now, out);
+	if (election_fitter(&proven, &me))
+		orders_apply(h, ELECTION_PEER_FITTER, 0, why_fitter(&proven, &me), now, out);
 	else if (h->handover.handing)
 		orders_go_on_handing(h, now, out);
 	else if (election_can_serve(&other) && outranked(h, now) && orders_may_drain(h, now))
@@ -144,10 +154,21 @@ static void consider_with_peer(struct heart *h, nanos now, struct heart_actions 
 		orders_apply(h, ELECTION_GRANTED, now + h->terms.dead - h->terms.margin, NULL, now, out);
 }
 
+/* The wait is over, and only the witness' yes is missing. */
+static void tell_withheld(struct heart *h, nanos now, struct heart_actions *out)
+{
+	if (h->withheld_told || now < heart_silence_claim_at(h))
+		return;
+	h->withheld_told = true;
+	act_note(h, HEART_WITHHELD, "the peer is silent, but the witness does not say yes", out);
+}
+
 static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct heart_actions *out)
 {
 	bool alive = heart_peer_alive(h, now);
 
+	if (alive)
+		h->withheld_told = false;
 	if (alive && heart_peer_holds(h)) {
 		orders_stop_asking(h);
 		h->release_until = 0;
@@ -162,8 +183,10 @@ static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct
 	if (alive)
 		consider_with_peer(h, now, out);
 	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
-		orders_apply(h, ELECTION_SILENCE, now + heart_silence_lease(h),
+		orders_apply(h, ELECTION_SILENCE, sooner(now + heart_silence_lease(h), heart_witnessed(h)),
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
+	else if (!heart_witnessed_enough(h, now))
+		tell_withheld(h, now, out);
 }
 
 static void consider(struct heart *h, bool all_read, nanos now, struct heart_actions *out)
@@ -230,15 +253,21 @@ static void watch_links(struct heart *h, nanos now, struct heart_actions *out)
 
 static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 {
+	nanos witnessed = heart_witnessed(h);
+
 	if (now >= h->fence_end && !PLANTED(PLANT_LAPSED_RENEWED)) {
 		h->lapses++;
-		orders_apply(h, ELECTION_LAPSED, 0, NULL, now, out);
+		orders_apply(h, ELECTION_LAPSED, 0,
+			     heart_silent(h, now) && witnessed <= now
+				     ? "the peer is silent and the witness does not say yes"
+				     : NULL,
+			     now, out);
 		return;
 	}
 	hear_as_holder(h, now, out);
-	if (h->state == NODE_ACTIVE && heart_silent(h, now)) {
+	if (h->state == NODE_ACTIVE && heart_silent(h, now) && witnessed > h->fence_end) {
 		h->on_silence = true;
-		extend(h, now + heart_silence_lease(h), now, out);
+		extend(h, sooner(now + heart_silence_lease(h), witnessed), now, out);
 	}
 }
 
@@ -295,11 +324,11 @@ static nanos next_due(const struct heart *h, nanos now)
 		due = sooner(due, h->fence_end);
 		if (h->settings.has_peer && !h->on_silence) {
 			due = sooner(due, later(h->next_burst, burst_from(h)));
-			if (!h->split)
+			if (!h->split && heart_witnessed(h) > h->fence_end)
 				due = sooner(due, later(h->detect.quiet_since + heart_silence_threshold(h),
 							now + 1));
 		}
-	} else if (heart_can_serve(h) && h->state != NODE_FAULT) {
+	} else if (heart_can_serve(h) && h->state != NODE_FAULT && heart_witnessed_enough(h, now)) {
 		due = sooner(due, later(heart_silence_claim_at(h), now + 1));
 	}
 	if (h->handover.handing)
@@ -334,6 +363,23 @@ static void end_hold_down(struct heart *h, nanos now, struct heart_actions *out)
 	h->dirty = true;
 	if (h->usable)
 		orders_apply(h, ELECTION_MENDED, 0, "what the kernel refused is tried again", now, out);
+}
+
+static void look_for_gateway(struct heart *h, nanos now, struct heart_actions *out)
+{
+	uint8_t reach = (uint8_t)(h->reach & ~REACH_GATEWAY);
+
+	if (!heart_gateway_lost(h, now))
+		reach |= REACH_GATEWAY;
+	if (reach == h->reach)
+		return;
+	if (reach & REACH_GATEWAY)
+		act_note(h, HEART_REACH_BACK, "the gateway answers again", out);
+	else
+		act_note(h, HEART_REACH_LOST, "the gateway does not answer", out);
+	h->reach = reach;
+	heart_consider(h, now, out);
+	act_beat(h, now, out);
 }
 
 static void end_damping(struct heart *h, nanos now, struct heart_actions *out)
@@ -371,6 +417,8 @@ void heart_turn(struct heart *h, nanos now, struct heart_actions *out)
 	end_damping(h, now, out);
 	consider(h, true, now, out);
 	end_start(h, now, out);
+	look_for_gateway(h, now, out);
+	witness_want(&h->witness, heart_wants_witness(h, now), now);
 	if (!h->stopped) {
 		send_due(h, now, out);
 		reply(h, before, now, out);

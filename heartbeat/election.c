@@ -28,6 +28,8 @@ bool election_first(const struct election_standing *a, const struct election_sta
 		return serves_a;
 	if (a->fitness != b->fitness)
 		return a->fitness > b->fitness;
+	if (a->reach != b->reach)
+		return a->reach > b->reach;
 	if (PLANTED(PLANT_TIE_BY_PRIORITY))
 		return a->priority > b->priority;
 	if (a->priority != b->priority)
@@ -37,7 +39,8 @@ bool election_first(const struct election_standing *a, const struct election_sta
 
 bool election_fitter(const struct election_standing *b, const struct election_standing *a)
 {
-	return election_can_serve(b) && (!a->usable || b->fitness > a->fitness);
+	return election_can_serve(b) &&
+	       (!a->usable || b->fitness > a->fitness || (b->fitness == a->fitness && b->reach > a->reach));
 }
 
 bool election_keeps(const struct election_standing *a, const struct election_standing *b)
@@ -46,6 +49,8 @@ bool election_keeps(const struct election_standing *a, const struct election_sta
 		return a->usable;
 	if (a->fitness != b->fitness)
 		return a->fitness > b->fitness;
+	if (a->reach != b->reach)
+		return a->reach > b->reach;
 	if (a->connections != b->connections)
 		return a->connections > b->connections;
 	if (a->epoch != b->epoch)

@@ -2,8 +2,8 @@
  * election.h: who shall hold the VIP. Pure: an order between two nodes and a table with every state x event
  * cell.
  *
- * Order when nobody holds: can serve at all; fitness class; priority; node id. An active keeps what it has
- * (no preemption by default), unless the other is of a higher fitness class. After a split: fitness class,
+ * Order when nobody holds: can serve at all; fitness class; what it reaches; priority; node id. An active keeps what it has
+ * (no preemption by default), unless the other is of a higher fitness class or reaches more. After a split: fitness class, reach,
  * more live client connections, epoch, node id. Node ids differ, so equal is impossible.
  *
  * The table does not say when an event happens (heart_consider() derives them from lease and detection), only what
@@ -17,6 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a node reaches. A node without servers answers nobody well, one without the gateway some: so servers weigh more. */
+enum election_reach {
+	REACH_GATEWAY = 1 << 0, /* or none is configured */
+	REACH_SERVERS = 1 << 1, /* at least one of those that are checked, or none is */
+	REACH_ALL = REACH_GATEWAY | REACH_SERVERS,
+};
+
 struct election_standing {
 	bool usable; /* the interfaces of the VIPs are there, the kernel lets it, the node is not stopping */
 	uint8_t fitness; /* enum fitness_class */
@@ -24,6 +31,7 @@ struct election_standing {
 	uint64_t node;
 	uint32_t connections;
 	uint64_t epoch;
+	uint8_t reach; /* enum election_reach, the bits; compared within a class */
 };
 
 /* A class below this answers no client, so it claims nothing, not even alone. */
@@ -32,7 +40,7 @@ bool election_can_serve(const struct election_standing *a);
 /* When nobody holds: does `a` go before `b`? One of (a, b) and (b, a) is true. */
 bool election_first(const struct election_standing *a, const struct election_standing *b);
 
-/* The active `a` should give the VIP to `b`, because b is of a higher class and can serve. */
+/* The active `a` should give the VIP to `b`, because b can serve and is of a higher class, or of the same and reaches more. */
 bool election_fitter(const struct election_standing *b, const struct election_standing *a);
 
 /* Both hold: does `a` keep? One of (a, b) and (b, a) is true. */

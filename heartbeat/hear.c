@@ -20,6 +20,14 @@ static void learn_epoch(struct heart *h, uint64_t epoch, struct heart_actions *o
 		act_push(out, HEART_EPOCH)->epoch = epoch;
 }
 
+static void since(nanos *begin, bool is_so, nanos at)
+{
+	if (!is_so)
+		*begin = 0;
+	else if (*begin == 0)
+		*begin = at;
+}
+
 static void note_peer(struct heart *h, const struct wire_message *m, enum detect_verdict verdict, nanos at,
 		      struct heart_actions *out)
 {
@@ -41,6 +49,9 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	act_compare_configuration(h, out);
 	if (m->flags & WIRE_GOODBYE)
 		h->detect.gone = true;
+	since(&h->peer_lacks, m->flags & WIRE_NO_SERVERS, at);
+	since(&h->peer_sees_servers, m->flags & WIRE_SEES_SERVERS, at);
+	since(&h->peer_sees_gateway, m->flags & WIRE_SEES_GATEWAY, at);
 	other = heart_theirs(h);
 	/* What let go a moment ago has promised to take nothing for D, and is to show that it is well. */
 	if (!election_can_serve(&other) || (m->flags & WIRE_RELEASED))

@@ -12,6 +12,7 @@
 #include "heartbeat/lease.h"
 #include "heartbeat/memory.h"
 #include "heartbeat/wire.h"
+#include "heartbeat/witness.h"
 
 struct heart_settings {
 	bool has_peer; /* false: one node only; then the rest about the peer is not looked at */
@@ -25,6 +26,8 @@ struct heart_settings {
 	uint64_t digest;     /* wire_number() of the configuration's digest */
 	bool can_drain;      /* this machine can hand over without breaking connections */
 	nanos drain_timeout; /* they are served no longer than this */
+	enum config_witness witness;
+	nanos witness_wait; /* a new life claims on silence no earlier than this after its start, or than 2 D */
 	nanos linger; /* how long the addresses may answer after the fence's end; 0 with nft, else their
 			 valid_lft + 1 s */
 };
@@ -58,6 +61,9 @@ enum heart_subject {
 	HEART_PEER_STRANGER, /* a boot that does not hear us */
 	HEART_CONFIG_DIFFERS,
 	HEART_CONFIG_MATCHES,
+	HEART_REACH_LOST, /* what: in the text */
+	HEART_REACH_BACK,
+	HEART_WITHHELD,  /* it would claim on silence, but for the witness */
 	HEART_STAYS,     /* unfit, but nobody better is there */
 	HEART_HELD_DOWN, /* it moved too often; until damping.until */
 	HEART_CALM,      /* that is over */
@@ -115,6 +121,9 @@ struct heart {
 
 	/* the own node */
 	uint8_t fitness; /* enum fitness_class */
+	uint8_t reach;   /* enum election_reach */
+	nanos servers_seen, servers_missed; /* when the proxy, asked, reached a server, or none */
+	nanos gateway_floor;                /* it was not looked for before */
 	bool usable, stopping, stopped, switching;
 	const char *unusable_why; /* static; NULL not known */
 	nanos refused_until;      /* the kernel refused the VIP: a fault until then; 0 no */
@@ -142,6 +151,8 @@ struct heart {
 	struct detect detect;
 	struct wire_message peer; /* the newest believed message */
 	nanos fit_since;          /* it can serve since, as heard; 0 it cannot */
+	nanos peer_lacks;         /* it says since then that it reaches no server; 0 it does */
+	nanos peer_sees_servers, peer_sees_gateway; /* it says so since then; 0 it does not */
 	bool peer_lost;           /* told */
 	uint64_t stranger;        /* boot of the newest one */
 	nanos stranger_since;
@@ -149,6 +160,9 @@ struct heart {
 	bool config_told, config_differs;
 	uint32_t reply_due; /* bit i: link i is to be answered */
 	nanos grace; /* until when a lease from silence may outlive the silence; 0: nothing was heard since the last turn */
+
+	struct witness witness; /* not looked at without settings.witness */
+	bool withheld_told;
 
 	/* timers */
 	struct lease_sent sent;

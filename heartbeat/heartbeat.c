@@ -13,6 +13,8 @@
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
 #include "hapair/base/secret.h"
+#include "heartbeat/act.h"
+#include "heartbeat/ask.h"
 #include "heartbeat/core.h"
 #include "heartbeat/epoch_file.h"
 #include "heartbeat/links.h"
@@ -36,6 +38,8 @@
 #define REPORT_EVERY      MS(250)
 #define SECRET_TEXT_MAX   16384
 #define READ_TRIES        3          /* a flood, or a machine that stands still all the time, ends it */
+#define KEY_LATE          SECONDS(2) /* etcd ends a lease so much later than it should, and it is then noticed */
+#define CHECKS_AGAIN      SECONDS(1)
 #define PROBE_FOR         SECONDS(5) /* of a silence; who has not answered by then does not */
 
 /* Event priorities in the base: heartbeats before channels (1) and reports. */
@@ -51,6 +55,8 @@ struct heartbeat {
 	struct vips *vips;
 	struct links *links; /* NULL: there is no peer */
 	struct epoch_file *epochs;
+	struct ask ask;
+	struct event *ask_event; /* NULL: no answer comes on a socket */
 	struct event *timer, *report, *vip_event, *link_events[CONFIG_LINKS_MAX];
 	uint64_t rejected[REJECT_COUNT];
 	bool realtime;
@@ -58,7 +64,7 @@ struct heartbeat {
 	uint32_t switchover; /* id of the request that waits for an answer; 0 none */
 	bool usable_changed, usable;
 	const char *usable_why;
-	nanos last_probe;
+	nanos last_probe, checks_since, checks_asked;
 	bool prepared_changed, drained; /* vip/ said so in the middle of its work */
 	int prepared_error;
 	long left; /* connections of the VIP that was given; -1 none was */
@@ -346,12 +352,25 @@ static void tell_drain(struct heartbeat *hb)
 	}
 }
 
+/* Each node looks again before the VIP moves for what one of them does not reach. */
+static void ask_for_checks(struct heartbeat *hb, nanos now)
+{
+	struct msg_check m = {.since = heart_owes_proof(&hb->heart)};
+
+	if (m.since == 0 || (m.since == hb->checks_since && now - hb->checks_asked < CHECKS_AGAIN))
+		return;
+	hb->checks_since = m.since;
+	hb->checks_asked = now;
+	ipc_send(hb->rt->peers[ROLE_PROXY], MSG_CHECK, &m, -1);
+}
+
 static void sleep_until_due(struct heartbeat *hb)
 {
-	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), left;
+	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), ask = ask_due(&hb->ask, &hb->heart), left;
 	struct timeval tv;
 
 	due = vip < due ? vip : due;
+	due = ask < due ? ask : due;
 	if (due == NANOS_NEVER) {
 		event_del(hb->timer);
 		return;
@@ -369,6 +388,8 @@ static void end_of_turn(struct heartbeat *hb)
 
 	tell_usable(hb, clock_now());
 	tell_drain(hb);
+	ask_on(&hb->ask, &hb->heart, hb->rt->peers[ROLE_ADMIN], clock_now());
+	ask_for_checks(hb, clock_now());
 	keep(hb);
 	error = hb->epochs ? epoch_file_error(hb->epochs) : 0;
 	if (error)
@@ -397,6 +418,7 @@ static void turn(struct heartbeat *hb)
 	nanos now;
 
 	actions.n = 0;
+	ask_read(&hb->ask, &hb->heart);
 	now = read_dry(hb);
 	heart_turn(&hb->heart, now, &actions);
 	perform(hb, &actions);
@@ -543,6 +565,10 @@ static struct heart_settings settings_of(const struct heartbeat *hb, const struc
 		.digest = wire_number(config->digest),
 		.can_drain = vip_can_drain(hb->vips),
 		.drain_timeout = config->cluster.drain_timeout,
+		.witness = config->cluster.witness.kind,
+		.witness_wait = config->cluster.witness.kind == WITNESS_ETCD
+					? config->cluster.witness.ttl + KEY_LATE
+					: 0,
 		.linger = vip_fenced(hb->vips) ? 0 : VIP_LINGERS,
 	};
 
@@ -617,6 +643,21 @@ static void add_events(struct heartbeat *hb)
 	event_add(hb->report, &every);
 }
 
+/* The witness that the configuration names, or none can be asked: then it does not say yes. */
+static void open_ask(struct heartbeat *hb, const struct config *config)
+{
+	int error;
+
+	if (hb->ask_event)
+		event_free(hb->ask_event);
+	hb->ask_event = NULL;
+	error = ask_open(&hb->ask, config);
+	if (error)
+		log_error("the witness can't be asked: %s", strerror(-error));
+	if (ask_fd(&hb->ask) >= 0)
+		hb->ask_event = add_event(hb, ask_fd(&hb->ask), EV_READ | EV_PERSIST, on_wake, FIRST);
+}
+
 /*
  * Is there an earlier life of this role whose lease goes on? Then the same boot, and fence and addresses stay as they are;
  * else a clean slate and a new boot.
@@ -685,6 +726,7 @@ static int start(struct role_runtime *rt)
 	if (error)
 		return error;
 	add_events(hb);
+	open_ask(hb, rt->config);
 	/* A lease that goes on is renewed before anything else is taken care of. */
 	perform(hb, &actions);
 	vip_probe(hb->vips, clock_now()); /* does nothing while it holds */
@@ -760,6 +802,9 @@ static void take_fitness(struct heartbeat *hb, const struct msg_fitness *m)
 	catch_up(hb);
 	heart_fitness(&hb->heart, m->class, clock_now(), &actions);
 	perform(hb, &actions);
+	actions.n = 0;
+	heart_servers(&hb->heart, !m->no_servers, m->seen, m->missed, clock_now(), &actions);
+	perform(hb, &actions);
 	turn(hb);
 }
 
@@ -797,6 +842,10 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 	case MSG_FITNESS:
 		take_fitness(hb, &m->m_FITNESS);
 		break;
+	case MSG_WITNESS:
+		ask_take(&hb->ask, &hb->heart, &m->m_WITNESS);
+		turn(hb);
+		break;
 	case MSG_SWITCHOVER:
 		take_switchover(hb, &m->m_SWITCHOVER);
 		break;
@@ -812,8 +861,11 @@ static void on_link(struct role_runtime *rt, enum role peer)
 	struct heartbeat *hb = self(rt);
 
 	report_state_to(rt, &hb->heart, peer);
-	if (peer == ROLE_ADMIN)
+	if (peer == ROLE_ADMIN) {
+		hb->ask.told = 0; /* a new one knows nothing */
 		on_report(-1, 0, hb);
+		end_of_turn(hb);
+	}
 	if (peer == ROLE_ADMIN && hb->heart.state == NODE_DRAINING && hb->left >= 0)
 		report_drain(hb->rt, (uint32_t)hb->left, hb->heart.handover.until);
 }
@@ -860,6 +912,7 @@ static void on_config(struct role_runtime *rt, const struct config *next)
 		if (error)
 			log_error("VIPs of the new configuration: %s", strerror(-error));
 	}
+	open_ask(hb, next);
 	settings = settings_of(hb, next);
 	heart_change(&hb->heart, &settings, clock_now(), &actions);
 	perform(hb, &actions);

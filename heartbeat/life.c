@@ -15,6 +15,7 @@ static void settle(struct heart *h, const struct heart_settings *settings, uint6
 	h->terms = lease_terms_of(settings->interval, settings->dead_after);
 	h->boot = boot;
 	h->usable = true;
+	h->reach = REACH_ALL;
 	h->reason = "";
 }
 
@@ -28,10 +29,12 @@ void heart_init(struct heart *h, const struct heart_settings *settings, uint64_t
 	h->since = now;
 	h->reason = "the daemon starts";
 	h->fitness = FITNESS_DEAD;
+	h->gateway_floor = now;
 	detect_init(&h->detect, settings->n_links, now);
-	h->start_end = now + later(settings->start_wait, 2 * h->terms.dead);
-	/* The safe part of start_wait: an earlier life may have promised D. The rest ends when the peer is heard to hold. */
-	h->not_before = now + 2 * h->terms.dead;
+	/* The safe part of start_wait: an earlier life may have promised D, or have said goodbye to a peer that now relies on it
+	 * (heart_witnessed). The rest ends when the peer is heard to hold. */
+	h->not_before = now + later(2 * h->terms.dead, settings->witness_wait);
+	h->start_end = later(now + settings->start_wait, h->not_before);
 	if (PLANTED(PLANT_NO_START_WAIT))
 		h->start_end = h->not_before = now;
 	h->next_beat = now + h->terms.interval;
@@ -86,6 +89,7 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 	/* Nobody watched while there was no process. */
 	detect_unwatched(&h->detect, later(now - record->saved, 0), now);
 	h->next_beat = now + h->terms.interval;
+	h->gateway_floor = now;
 	h->due = now;
 	*ret_holds = goes_on(record, now);
 	if (*ret_holds) {
@@ -119,6 +123,11 @@ void heart_change(struct heart *h, const struct heart_settings *settings, nanos 
 {
 	nanos heard = later(h->detect.any_heard, h->detect.heard);
 
+	/* Another witness has said nothing yet. */
+	if (settings->witness != h->settings.witness) {
+		h->witness = (struct witness){.question = h->witness.question};
+		h->gateway_floor = now;
+	}
 	h->settings = *settings;
 	h->terms = lease_terms_of(settings->interval, settings->dead_after);
 	/* Messages sent from now on carry the new D; the wait since the last heartbeat must cover it. */
@@ -180,6 +189,12 @@ bool heart_holds(const struct heart *h, nanos now)
 	return h->state == NODE_ACTIVE && now < h->fence_end;
 }
 
+enum witness_answer heart_witness_now(const struct heart *h, nanos now)
+{
+	return h->witness.answer == WITNESS_YES && now >= h->witness.until ? WITNESS_UNKNOWN
+									   : h->witness.answer;
+}
+
 void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 {
 	ret->peer_known = h->detect.boot != 0;
@@ -209,5 +224,7 @@ void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret)
 	ret->lapses = h->lapses;
 	ret->lateness_last = h->late_last;
 	ret->lateness_max = h->late_max;
+	ret->witness = heart_witness_now(h, now);
+	ret->witness_asked = h->witness.asked;
 	ret->fence_left = heart_holds(h, now) ? h->fence_end - now : 0;
 }

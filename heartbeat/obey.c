@@ -68,6 +68,26 @@ void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struc
 		act_note(h, HEART_STAYS, "this node is unfit, but no fitter one is heard", out);
 }
 
+void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nanos now,
+		   struct heart_actions *out)
+{
+	uint8_t reach = (uint8_t)(reached ? h->reach | REACH_SERVERS : h->reach & ~REACH_SERVERS);
+	nanos owed = heart_owes_proof(h);
+
+	h->servers_seen = later(h->servers_seen, seen);
+	h->servers_missed = later(h->servers_missed, missed);
+	if (reach == h->reach && owed == heart_owes_proof(h))
+		return;
+	if (reach != h->reach && reached)
+		act_note(h, HEART_REACH_BACK, "a server can be connected to again", out);
+	else if (reach != h->reach)
+		act_note(h, HEART_REACH_LOST, "no server can be connected to", out);
+	h->reach = reach;
+	heart_consider(h, now, out);
+	if (!h->stopped)
+		act_beat(h, now, out);
+}
+
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out)
 {
 	heart_catch_up(h, now);
@@ -88,6 +108,14 @@ void heart_connections(struct heart *h, uint32_t live)
 	/* Both sides of a split must compare the same numbers. */
 	if (!h->split)
 		h->connections = live;
+}
+
+void heart_witness(struct heart *h, nanos question, enum witness_answer answer, nanos asked, nanos until)
+{
+	/* What was on its way to a node that wants no key is about to be given back. */
+	if (h->settings.witness == WITNESS_ETCD && !h->witness.wanted)
+		return;
+	witness_hear(&h->witness, question, answer, asked, until);
 }
 
 void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out)

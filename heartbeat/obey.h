@@ -17,10 +17,19 @@ void heart_fence_failed(struct heart *h, nanos now, const char *text, struct hea
 void heart_fence_refused(struct heart *h, nanos now, const char *text, struct heart_actions *out);
 
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out);
+/* Of the servers that are checked, is any reached? `seen`, `missed`: the proxy's answers when it was last asked to look; 0 none. */
+void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nanos now,
+		   struct heart_actions *out);
 /* False: an interface of a VIP is gone or has no carrier; `text`: static, what is wrong. A starting node says so at the end of
  * start_wait only. */
 void heart_usable(struct heart *h, bool usable, const char *text, nanos now, struct heart_actions *out);
 void heart_connections(struct heart *h, uint32_t live);
+
+/*
+ * What the witness said; see witness.h. A turn must follow. The shell asks on while heart.witness.wanted, and tells the witness when
+ * heart.witness.question is another one.
+ */
+void heart_witness(struct heart *h, nanos question, enum witness_answer answer, nanos asked, nanos until);
 
 /* The answer to HEART_PREPARE, at once or later: `ok`, or nothing is prepared and nothing has changed. */
 void heart_prepared(struct heart *h, bool ok, nanos now, struct heart_actions *out);

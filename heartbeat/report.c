@@ -73,6 +73,9 @@ static const struct note {
 	[HEART_PEER_STRANGER] = {"peer", "", "stranger"},
 	[HEART_CONFIG_DIFFERS] = {"config", "", "differs"},
 	[HEART_CONFIG_MATCHES] = {"config", "", "matches"},
+	[HEART_REACH_LOST] = {"reach", "", "lost"},
+	[HEART_REACH_BACK] = {"reach", "lost", "back"},
+	[HEART_WITHHELD] = {"vip", "", "withheld"},
 	[HEART_STAYS] = {"state", "", "stays"},
 	[HEART_HELD_DOWN] = {"damping", "calm", "held down"},
 	[HEART_CALM] = {"damping", "held down", "calm"},
@@ -103,6 +106,9 @@ void report_note(struct role_runtime *rt, const struct heart *heart, const struc
 		to = node_state_name(action->to);
 		subject = peer_name(rt);
 		break;
+	case HEART_REACH_LOST:
+	case HEART_REACH_BACK:
+	case HEART_WITHHELD:
 	case HEART_STAYS:
 	case HEART_CALM:
 		break;

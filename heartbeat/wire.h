@@ -80,6 +80,11 @@ enum wire_flag {
 	WIRE_GOODBYE = 1 << 3,  /* the sender stops and claims nothing any more in this boot */
 	WIRE_SWITCHOVER = 1 << 4, /* with RELEASED: by the operator's order */
 	WIRE_HELD_DOWN = 1 << 5,  /* the sender moved too often: no preference for it */
+	/* What the sender reaches (election.h). Older versions say none of these, and so reach all. */
+	WIRE_NO_SERVERS = 1 << 6,
+	WIRE_NO_GATEWAY = 1 << 7,
+	WIRE_SEES_SERVERS = 1 << 8, /* it reached a server since the receiver says that it reaches none */
+	WIRE_SEES_GATEWAY = 1 << 9, /* it reached the gateway just now */
 };
 
 /* Of a switchover that breaks nothing: vip/DESIGN.md. */

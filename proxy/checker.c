@@ -225,7 +225,7 @@ static void finish(struct checker_target *t, bool ok, const char *format, ...)
 static void finish(struct checker_target *t, bool ok, const char *format, ...)
 {
 	struct checker *c = t->checker;
-	struct checker_result result = {.ok = ok, .at = clock_now()};
+	struct checker_result result = {.ok = ok, .reached = ok || t->state > CONNECTING, .at = clock_now()};
 	bool soon;
 	va_list args;
 

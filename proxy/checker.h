@@ -40,6 +40,7 @@ struct checker_spec {
 
 struct checker_result {
 	bool ok;
+	bool reached;   /* it was connected to, whatever it said then */
 	nanos at, took;  /* end of the check, and how long it was */
 	char detail[64]; /* "HTTP 200", "connection refused", "no answer within 2000 ms", ... */
 };

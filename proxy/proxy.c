@@ -153,6 +153,9 @@ static void tell_fitness(struct proxy *p, bool again)
 		now.class = FITNESS_NO_LISTENER;
 		MSG_TEXT(now.reason, "a listening socket is gone");
 	}
+	now.no_servers = !watch_reaches(&p->watch);
+	now.seen = p->watch.seen;
+	now.missed = p->watch.missed;
 	if (!again && memcmp(&now, &p->fitness, sizeof(now)) == 0)
 		return;
 	p->fitness = now;
@@ -279,6 +282,8 @@ static void on_watch_changed(void *ctx)
 	on_change(p);
 	if (!p->accepting && p->settle != NULL && may_accept(p))
 		accept_now(p);
+	if (p->plan != NULL)
+		tell_fitness(p, false);
 }
 
 static size_t count_binds(const struct config *config)
@@ -470,6 +475,9 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 		return;
 	case MSG_STATE:
 		on_state(p, &m->m_STATE);
+		return;
+	case MSG_CHECK:
+		watch_check_all(&p->watch, m->m_CHECK.since);
 		return;
 	case MSG_SERVER_SET:
 		on_server_set(p, &m->m_SERVER_SET);

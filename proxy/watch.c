@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PROOF_TRIES 32
+
 static void tell(struct watch *w, const struct server *server, const struct health_outcome *o,
 		 const char *detail)
 {
@@ -45,10 +47,53 @@ static bool step(struct watch *w, struct server *server, enum health_event event
 	return outcome.unsettled;
 }
 
+static bool is_checked(const struct server *server)
+{
+	return server->configured && server->target != NULL && server->health.admin != SERVER_ACTION_MAINT;
+}
+
+/* All servers, or so many of them, were tried since it was asked: enough to say that none is reached. */
+static bool tried_enough(const struct watch *w)
+{
+	unsigned tried = 0;
+	bool all = true;
+	list_each(pool_node, &w->servers->pools) {
+		const struct pool *pool = list_entry(pool_node, struct pool, node);
+		list_each(node, &pool->all) {
+			const struct server *server = list_entry(node, struct server, node);
+			bool since = server->last_check.at - server->last_check.took >= w->proof_asked;
+			if (!is_checked(server))
+				continue;
+			tried += since;
+			all = all && since;
+		}
+	}
+	return all || tried >= PROOF_TRIES;
+}
+
+/* True: this result answers. A check that had begun before may have connected in another time. */
+static bool prove(struct watch *w, const struct checker_result *result)
+{
+	if (w->proof_asked == 0 || result->at - result->took < w->proof_asked)
+		return false;
+	if (result->reached)
+		w->seen = result->at;
+	else if (!watch_reaches(w) && tried_enough(w))
+		w->missed = result->at;
+	else
+		return false;
+	w->proof_asked = 0;
+	return true;
+}
+
 static bool on_result(void *ctx, void *owner, const struct checker_result *result)
 {
 	struct server *server = owner;
+	struct watch *w = ctx;
+	bool news = server->last_check.at == 0 || server->last_check.reached != result->reached;
 	server->last_check = *result;
+	if (prove(w, result) || news)
+		w->changed(w->ctx);
 	return step(ctx, server, result->ok ? HEALTH_EVENT_CHECK_GOOD : HEALTH_EVENT_CHECK_BAD,
 		    result->detail);
 }
@@ -200,6 +245,39 @@ bool watch_settled(const struct watch *w)
 bool watch_decided(const struct watch *w)
 {
 	return every_pool(w, pool_decided);
+}
+
+bool watch_reaches(const struct watch *w)
+{
+	bool tried = false;
+	list_each(pool_node, &w->servers->pools) {
+		const struct pool *pool = list_entry(pool_node, struct pool, node);
+		list_each(node, &pool->all) {
+			const struct server *server = list_entry(node, struct server, node);
+			if (!is_checked(server))
+				continue;
+			if (server->last_check.at == 0 || server->last_check.reached)
+				return true;
+			tried = true;
+		}
+	}
+	return !tried;
+}
+
+void watch_check_all(struct watch *w, nanos since)
+{
+	if (w->proof_asked != 0 && w->proof_since == since)
+		return;
+	w->proof_since = since;
+	w->proof_asked = clock_now();
+	list_each(pool_node, &w->servers->pools) {
+		struct pool *pool = list_entry(pool_node, struct pool, node);
+		list_each(node, &pool->all) {
+			struct server *server = list_entry(node, struct server, node);
+			if (server->configured && server->target != NULL)
+				checker_check_now(server->target);
+		}
+	}
 }
 
 static bool makes_sense(const struct server_wanted *wanted)

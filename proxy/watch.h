@@ -19,7 +19,11 @@ struct watch {
 	struct event *evidence; /* a worker saw something */
 	bool held;              /* this node answers for the VIP: full pace, and hooks are ours to run */
 	uint64_t epoch;
-	void (*changed)(void *ctx); /* some server's state has changed */
+	nanos proof_since; /* names what watch_check_all() was asked for last */
+	nanos proof_asked; /* when; 0: answered */
+	/* When a check that began after that connected to a server, or enough of them had not; 0 never. */
+	nanos seen, missed;
+	void (*changed)(void *ctx); /* some server's state has changed, or which of them are reached */
 	void *ctx;
 };
 
@@ -37,6 +41,11 @@ void watch_set_state(struct watch *watch, bool held, uint64_t epoch);
 bool watch_settled(const struct watch *watch);
 /* Every pool has a server that is known to be up, whatever the others turn out to be, or has none left to wait for. */
 bool watch_decided(const struct watch *watch);
+
+/* False: every server that is checked was tried, and not one of them connected to. */
+bool watch_reaches(const struct watch *watch);
+/* Checks every server now; `seen` or `missed` is the answer. Asked again with the same `since`, it goes on with what it began. */
+void watch_check_all(struct watch *watch, nanos since);
 
 /*
  * The operator's word. Carried out at once: 0, or negative errno and nothing has changed (-ENOENT: no such server; -E2BIG: the pool is

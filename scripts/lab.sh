@@ -249,6 +249,22 @@ lab_echo_start() {
 		websocket:10.77.0.11:7001 websocket:10.77.0.12:7001
 }
 
+# An etcd on the web machine, http://10.77.0.11:2379; it goes on with its data when started again.
+lab_etcd_start() {
+	lab_bg web "$LAB/etcd.log" etcd --name lab --data-dir "$LAB/etcd" --log-level error \
+		--listen-client-urls http://10.77.0.11:2379 --advertise-client-urls http://10.77.0.11:2379 \
+		--listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
+		--initial-cluster lab=http://127.0.0.1:2380
+	LAB_ETCD_PID=$LAB_PID
+	lab_until 10 lab_in web curl -sf -o /dev/null http://10.77.0.11:2379/health || lab_die "etcd does not answer: $(tail -3 "$LAB/etcd.log")"
+}
+
+# Who has the key of the witness; nothing when nobody has.
+lab_etcd_holder() {
+	lab_in web curl -sf -m 2 http://10.77.0.11:2379/v3/kv/range -d "{\"key\":\"$(printf /hapair/lab/holder | base64)\"}" |
+		jq -r '.kvs[0].value // empty | @base64d'
+}
+
 lab_backends_start() {
 	lab_web_start 1
 	lab_web_start 2
@@ -259,13 +275,14 @@ lab_backends_start() {
 # --- the nodes -------------------------------------------------------------------------------------------------------
 
 # The usual configuration, on standard output. LAB_INTERVAL, LAB_START_WAIT, LAB_CHECK (interval), LAB_BALANCE, LAB_NOTIFY
-# (lines for a notify block) and LAB_MORE (further lines) change it.
+# (lines for a notify block), LAB_WITNESS (a witness block) and LAB_MORE (further lines) change it.
 lab_config() {
 	cat <<-END
 		cluster lab {
 		  secret_file = $LAB/secret.key
 		  interval    = ${LAB_INTERVAL:-50ms}
 		  start_wait  = ${LAB_START_WAIT:-500ms}
+		  ${LAB_WITNESS:-}
 		}
 		node alpha { link = { 10.78.0.1:7946, 10.77.0.1:7946 }  priority = 200 }
 		node beta  { link = { 10.78.0.2:7946, 10.77.0.2:7946 }  priority = 100 }

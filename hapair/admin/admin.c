@@ -5,6 +5,7 @@
 #include "hapair/admin/http.h"
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
+#include "hapair/admin/etcd_witness.h"
 #include "hapair/admin/events.h"
 #include "hapair/admin/replication.h"
 #include "hapair/admin/snapshot.h"
@@ -24,6 +25,8 @@ static struct admin {
 	struct snapshot snapshot;
 	struct events *events;
 	struct replication *replication;
+	struct etcd_witness *witness;       /* NULL: another kind, or none */
+	struct msg_witness_ask witness_ask; /* what heartbeat said last; question 0: nothing */
 	struct event_streams *streams;
 	struct admin_commands *commands;
 	struct admin_http *http;
@@ -158,6 +161,44 @@ static void take_reloaded(const struct msg_reply *reply, int fd)
 	free(text);
 }
 
+/* The witness */
+
+static void tell_heartbeat(void *ctx, const struct msg_witness *answer)
+{
+	ipc_send(admin.rt->peers[ROLE_HEARTBEAT], MSG_WITNESS, answer, -1);
+}
+
+static void open_witness(const struct config *config)
+{
+	etcd_witness_free(admin.witness);
+	admin.witness = NULL;
+	if (config->cluster.witness.kind != WITNESS_ETCD)
+		return;
+	admin.witness = etcd_witness_new(admin.rt->base, config, admin.rt->node_name, tell_heartbeat, NULL);
+	if (!admin.witness)
+		log_fatal("out of memory");
+	if (admin.witness_ask.question)
+		etcd_witness_ask(admin.witness, &admin.witness_ask);
+}
+
+static void take_witness_ask(const struct msg_witness_ask *ask)
+{
+	admin.witness_ask = *ask;
+	if (admin.witness)
+		etcd_witness_ask(admin.witness, ask);
+}
+
+static bool same_witness(const struct config_cluster *a, const struct config_cluster *b)
+{
+	if (a->witness.kind != b->witness.kind || a->witness.ttl != b->witness.ttl ||
+	    a->witness.n_endpoints != b->witness.n_endpoints)
+		return false;
+	for (size_t i = 0; i < a->witness.n_endpoints; i++)
+		if (!addr_equal(&a->witness.endpoints[i], &b->witness.endpoints[i]))
+			return false;
+	return true;
+}
+
 /* The role */
 
 static void take_event(const struct msg_event *event)
@@ -195,6 +236,7 @@ static int start(struct role_runtime *rt)
 	if (r < 0)
 		return r;
 	replication_begin(admin.replication);
+	open_witness(rt->config);
 	return 0;
 }
 
@@ -229,6 +271,9 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 	case MSG_TICKET_KEYS_HELD:
 		replication_take_tickets(admin.replication, &m->m_TICKET_KEYS_HELD);
 		return;
+	case MSG_WITNESS_ASK:
+		take_witness_ask(&m->m_WITNESS_ASK);
+		return;
 	case MSG_REPLY:
 		take_reply(&m->m_REPLY);
 		return;
@@ -250,9 +295,13 @@ static void on_link(struct role_runtime *rt, enum role peer)
 static void on_gone(struct role_runtime *rt, enum role peer)
 {
 	snapshot_link(&admin.snapshot, peer, false, clock_now());
-	if (peer == ROLE_HEARTBEAT)
+	if (peer == ROLE_HEARTBEAT) {
+		admin.witness_ask.question = 0;
+		if (admin.witness)
+			etcd_witness_pause(admin.witness);
 		admin_commands_abandon(admin.commands, ADMIN_SWITCHOVER,
 				       "the heartbeat process ended meanwhile");
+	}
 	if (peer == ROLE_PROXY)
 		admin_commands_abandon(admin.commands, ADMIN_SERVER, "the proxy process ended meanwhile");
 }
@@ -261,6 +310,8 @@ static void on_config(struct role_runtime *rt, const struct config *next)
 {
 	open_binds(next);
 	replication_config_changed(admin.replication);
+	if (!same_witness(&rt->config->cluster, &next->cluster))
+		open_witness(next);
 }
 
 static void on_stop(struct role_runtime *rt)
@@ -269,6 +320,8 @@ static void on_stop(struct role_runtime *rt)
 	admin.http = NULL;
 	replication_free(admin.replication);
 	admin.replication = NULL;
+	etcd_witness_free(admin.witness);
+	admin.witness = NULL;
 	role_exit(rt, EXIT_SUCCESS);
 }
 

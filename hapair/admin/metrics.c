@@ -163,6 +163,9 @@ static void fence_metrics(const struct snapshot_view *view, FILE *to)
 	       seconds(pair->lateness_last));
 	single(view, to, "heartbeat_lateness_max_seconds", "gauge", "How late heartbeat's timer was at most.",
 	       seconds(pair->lateness_max));
+	if (view->config->cluster.witness.kind != WITNESS_NONE)
+		single(view, to, "witness_yes", "gauge", "1 while the witness says yes.",
+		       pair->witness == WITNESS_YES);
 	metric = metric_of(view, to, "heartbeats_rejected_total", "counter",
 			   "Datagrams that were not taken, by reason.");
 	for (int i = 0; i < REJECT_COUNT; i++)

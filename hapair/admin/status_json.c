@@ -309,6 +309,25 @@ static json_t *damping_json(const struct snapshot_view *view)
 	return damping;
 }
 
+static json_t *witness_json(const struct snapshot_view *view)
+{
+	const struct msg_pair *pair = &view->snapshot->pair;
+	enum config_witness kind = view->config->cluster.witness.kind;
+	bool known = snapshot_pair_known(view);
+	json_t *witness;
+
+	if (kind == WITNESS_NONE)
+		return json_null();
+	witness = value_object();
+	object_put(witness, "kind", value_text(kind == WITNESS_GATEWAY ? "gateway" : "etcd"));
+	object_put(
+		witness, "answer",
+		value_text_or_null(known ? witness_answer_name((enum witness_answer)pair->witness) : NULL));
+	object_put(witness, "answered_ms", value_age_ms(view->now, known ? pair->witness_asked : 0));
+	object_put(witness, "age_ms", value_age_ms(view->now, view->snapshot->pair_at));
+	return witness;
+}
+
 static json_t *rejected_json(const struct snapshot_view *view)
 {
 	json_t *rejected;
@@ -346,6 +365,7 @@ json_t *status_json(const struct snapshot_view *view)
 	object_put(status, "processes", processes_json(view));
 	object_put(status, "fence", fence_json(view));
 	object_put(status, "damping", damping_json(view));
+	object_put(status, "witness", witness_json(view));
 	object_put(status, "rejected", rejected_json(view));
 	object_put(status, "workers", value_integer(proxy->at != 0, proxy->stats.workers));
 	object_put(status, "proxy_age_ms", value_age_ms(view->now, proxy->at));

@@ -18,7 +18,11 @@
 #define CONFIG_NAME_MAX  63 /* bytes in the name of a cluster, node, pool, server or listener: [A-Za-z0-9._-] */
 #define CONFIG_LINKS_MAX 4  /* heartbeat links of one node */
 #define CONFIG_VIPS_MAX  16
+#define CONFIG_TARGETS_MAX   8 /* of a witness, as the next */
+#define CONFIG_ENDPOINTS_MAX 8
 #define CONFIG_DIGEST    32
+
+enum config_witness { WITNESS_NONE, WITNESS_GATEWAY, WITNESS_ETCD };
 
 struct config_cluster {
 	const char *name;
@@ -28,6 +32,14 @@ struct config_cluster {
 	bool preempt;
 	nanos start_wait;
 	nanos drain_timeout; /* how long connections of a VIP that was given away may live on */
+	struct {
+		enum config_witness kind;
+		struct ip *targets; /* gateway: one of them must answer */
+		size_t n_targets;
+		struct addr *endpoints; /* etcd: any of them */
+		size_t n_endpoints;
+		nanos ttl; /* etcd: of the lease, whole seconds */
+	} witness;
 };
 
 struct config_node {

@@ -20,6 +20,8 @@ static const char *const reject_names[REJECT_COUNT] = {
 	[REJECT_LINK] = "link",
 };
 
+static const char *const witness_answer_names[WITNESS_ANSWER_COUNT] = {"unknown", "yes", "no"};
+
 /* A number from a message may be anything: never an index before it was looked at. */
 static const char *name_of(const char *const *names, unsigned count, unsigned i)
 {
@@ -47,6 +49,11 @@ const char *node_state_name(enum node_state state)
 const char *server_state_name(enum server_state state)
 {
 	return name_of(server_state_names, SERVER_STATE_COUNT, state);
+}
+
+const char *witness_answer_name(enum witness_answer answer)
+{
+	return name_of(witness_answer_names, WITNESS_ANSWER_COUNT, answer);
 }
 
 const char *reject_name(int reject)

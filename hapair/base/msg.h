@@ -54,10 +54,13 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	/* the pair */                                                                                       \
 	X(STATE, msg_state, FROM_HEARTBEAT, TO_PROXY | TO_ADMIN | TO_RUNNER, 0, 0)                           \
 	X(FITNESS, msg_fitness, FROM_PROXY, TO_HEARTBEAT, 0, 0)                                              \
+	X(CHECK, msg_check, FROM_HEARTBEAT, TO_PROXY, 0, 0)                                                  \
 	X(PAIR, msg_pair, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                    \
 	X(DRAIN, msg_drain, FROM_HEARTBEAT, TO_SUPERVISOR | TO_ADMIN, 0, 0)                                  \
 	X(VIP, msg_vip, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                      \
 	X(SWITCHOVER, msg_request, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                           \
+	X(WITNESS_ASK, msg_witness_ask, FROM_HEARTBEAT, TO_ADMIN, 0, 0)                                      \
+	X(WITNESS, msg_witness, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                              \
 	/* servers and listeners */                                                                          \
 	X(SERVER_SET, msg_server_set, FROM_ADMIN, TO_PROXY, 0, 0)                                            \
 	X(VERDICT, msg_verdict, FROM_ADMIN, TO_PROXY, 0, 1)                                                  \
@@ -159,9 +162,35 @@ struct msg_state {
 /* Coarse, compared first between the nodes: a higher class is fitter. */
 enum fitness_class { FITNESS_DEAD, FITNESS_NO_LISTENER, FITNESS_OK, FITNESS_COUNT };
 
+/* Have every server checked; the answer comes as FITNESS. The same `since` again: the same question, not answered yet. */
+struct msg_check {
+	nanos since;
+};
+
 struct msg_fitness {
-	uint32_t class; /* enum fitness_class */
+	uint32_t class;      /* enum fitness_class */
+	uint32_t no_servers; /* 1: every server that is checked was not even connected to, when it was tried last */
+	/* After a CHECK: when a server was connected to, or when none had been; 0 neither yet. */
+	nanos seen, missed;
 	char reason[96];
+};
+
+/* Does the witness say that this node may believe in the peer's silence? */
+enum witness_answer { WITNESS_UNKNOWN, WITNESS_YES, WITNESS_NO, WITNESS_ANSWER_COUNT };
+
+const char *witness_answer_name(enum witness_answer answer); /* "unknown", "yes", "no" */
+
+/* Where the witness is etcd: from now on this node wants to hold the key, or gives it back. */
+struct msg_witness_ask {
+	nanos question; /* names it */
+	uint32_t wanted;
+};
+
+struct msg_witness {
+	nanos question;
+	uint32_t answer; /* enum witness_answer */
+	nanos asked;     /* instant at which the request was sent */
+	nanos until;     /* a yes counts until then */
 };
 
 enum { REJECT_SHORT, REJECT_MAGIC, REJECT_VERSION, REJECT_CLUSTER, REJECT_KEY, REJECT_MAC, REJECT_NODE, REJECT_REPLAY,
@@ -206,6 +235,8 @@ struct msg_pair {
 	nanos lateness_max, lateness_last; /* of the own timer */
 	nanos fence_left;                /* 0: closed */
 	uint8_t realtime, fenced;        /* SCHED_RR granted; nft fence in force */
+	uint8_t witness;                 /* enum witness_answer, as it counts now */
+	nanos witness_asked;             /* of the newest yes; 0 never */
 };
 
 /* During a drain, whenever it changes; both 0 when it is over. */
@@ -309,7 +340,7 @@ struct msg_event {
 	int64_t wall_ms;
 	nanos at;
 	uint64_t epoch;
-	char type[16];    /* state, peer, server, process, reload, hook, vip, link, config */
+	char type[16];    /* state, peer, reach, server, process, reload, hook, vip, link, config */
 	char subject[CONFIG_NAME_MAX * 2 + 2]; /* what it is about: pool/server, a role, a link; "" for the node itself */
 	char from[32], to[32];
 	char reason[160];

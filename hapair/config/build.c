@@ -312,6 +312,35 @@ static struct config_item *only_child(struct build *b, const struct config_item 
 
 /* The blocks, from the top. */
 
+/* Which of `kinds` (their names, up to NULL) the label says: its place, counted from 1; 0: a mistake, which was reported. */
+static unsigned kind_of(struct build *b, struct config_item *item, const char *const *kinds)
+{
+	struct config_guess guess = {.word = item->words[1].text};
+	char did_you_mean[CONFIG_GUESS_MAX], names[64] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; kinds[i]; i++) {
+		config_guess_offer(&guess, kinds[i]);
+		if (strcmp(guess.word, kinds[i]) == 0)
+			return i + 1;
+		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", kinds[i]);
+	}
+	REPORT(b, item, "%s %.64s: none of %s%s", item->words[0].text, guess.word, names,
+	       config_guess_text(&guess, did_you_mean));
+	item->bad = true;
+	return 0;
+}
+
+static void read_witness(struct build *b, struct config_item *parent, struct config_cluster *cluster)
+{
+	static const char *const kinds[] = {"gateway", "etcd", NULL};
+	struct config_item *item = only_child(b, parent, BLOCK_WITNESS);
+
+	read_block(b, BLOCK_WITNESS, item, cluster);
+	if (item && !item->bad)
+		cluster->witness.kind = kind_of(b, item, kinds);
+}
+
 static void read_cluster(struct build *b, struct config_item *file)
 {
 	struct config_cluster *cluster = &b->config->cluster;
@@ -320,7 +349,7 @@ static void read_cluster(struct build *b, struct config_item *file)
 	cluster->name = item ? name_of(b, item) : "";
 	read_block(b, BLOCK_CLUSTER, item, cluster);
 	if (item)
-		children_of(b, item, BLOCK_WITNESS); /* for its label; the block itself is refused */
+		read_witness(b, item, cluster);
 	else if (!file->muddled)
 		config_report_add(b->report, b->memory->main_file, 1, "there is no cluster NAME { ... }");
 }
@@ -381,25 +410,14 @@ static void read_vips(struct build *b, struct config_item *file)
 
 static void read_check(struct build *b, struct config_item *parent, struct config_pool *pool)
 {
-	static const char *const kinds[] = {[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http"};
+	static const char *const kinds[] = {"tcp", "http", NULL};
 	struct config_item *item = only_child(b, parent, BLOCK_CHECK);
 
 	pool->check.kind = CHECK_NONE;
 	read_block(b, BLOCK_CHECK, item, pool);
 	if (!item || item->bad)
 		return;
-	struct config_guess guess = {.word = item->words[1].text};
-	char did_you_mean[CONFIG_GUESS_MAX];
-	for (enum config_check kind = CHECK_TCP; kind <= CHECK_HTTP; kind++) {
-		config_guess_offer(&guess, kinds[kind]);
-		if (strcmp(guess.word, kinds[kind]) == 0)
-			pool->check.kind = kind;
-	}
-	if (pool->check.kind == CHECK_NONE) {
-		REPORT(b, item, "check %.64s: none of tcp, http%s", guess.word,
-		       config_guess_text(&guess, did_you_mean));
-		item->bad = true;
-	}
+	pool->check.kind = kind_of(b, item, kinds);
 	/* Where only one of them was given, the others follow. */
 	if (!config_tree_key(item, "timeout") && pool->check.timeout > pool->check.interval)
 		pool->check.timeout = pool->check.interval;

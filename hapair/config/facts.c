@@ -46,24 +46,32 @@ static int by_text(const void *left, const void *right)
 	return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+static const char *element_text(struct lister *l, enum config_type type, const void *elements, size_t i)
+{
+	const struct config_bind *bind = (const struct config_bind *)elements + i;
+	char text[ADDR_TEXT_MAX];
+
+	if (type == TYPE_IPS)
+		return arena_printf(l->arena, "%s", ip_format((const struct ip *)elements + i, text));
+	if (type == TYPE_BINDS)
+		return arena_printf(l->arena, "%s%s", addr_format(&bind->address, text),
+				    bind->tls ? " tls" : "");
+	return arena_printf(l->arena, "%s%s", type == TYPE_ENDPOINTS ? "http://" : "",
+			    addr_format((const struct addr *)elements + i, text));
+}
+
 /* The order of a list means nothing, except of links, where the i-th talks to the i-th. */
 static const char *list_text(struct lister *l, const struct config_option *option, const char *field,
 			     size_t n)
 {
 	const char **texts = ARENA_ARRAY(l->arena, const char *, n);
-	const struct config_bind *binds = NULL;
-	const struct addr *addresses = (const struct addr *)field;
+	const void *elements = field;
 	const char *joined = "";
-	char text[ADDR_TEXT_MAX];
 
-	if (option->type == TYPE_BINDS)
-		memcpy(&binds, field, sizeof binds);
-	else if (option->type == TYPE_ADDRESSES)
-		memcpy(&addresses, field, sizeof addresses);
+	if (option->type != TYPE_LINKS)
+		memcpy(&elements, field, sizeof elements);
 	for (size_t i = 0; i < n; i++)
-		texts[i] = binds ? arena_printf(l->arena, "%s%s", addr_format(&binds[i].address, text),
-						binds[i].tls ? " tls" : "")
-				 : arena_printf(l->arena, "%s", addr_format(&addresses[i], text));
+		texts[i] = element_text(l, option->type, elements, i);
 	if (n && option->type != TYPE_LINKS)
 		qsort(texts, n, sizeof *texts, by_text);
 	for (size_t i = 0; i < n; i++)
@@ -128,6 +136,8 @@ static const char *value_text(struct lister *l, const struct config_option *opti
 	case TYPE_LINKS:
 	case TYPE_ADDRESSES:
 	case TYPE_BINDS:
+	case TYPE_IPS:
+	case TYPE_ENDPOINTS:
 		memcpy(&n, (const char *)object + option->offset_n, sizeof n);
 		return list_text(l, option, field, n);
 	case TYPE_POOL:
@@ -192,6 +202,17 @@ static void add_listen(struct lister *l, const struct config_listen *listen)
 	}
 }
 
+static void add_witness(struct lister *l, const struct config_cluster *cluster)
+{
+	struct config_cluster gateway = *cluster;
+
+	gateway.witness.ttl = 0; /* has no meaning there */
+	if (cluster->witness.kind == WITNESS_GATEWAY)
+		add_block(l, "witness gateway", BLOCK_WITNESS, &gateway);
+	else if (cluster->witness.kind == WITNESS_ETCD)
+		add_block(l, "witness etcd", BLOCK_WITNESS, cluster);
+}
+
 static int by_subject(const void *left, const void *right)
 {
 	const struct config_fact *a = left, *b = right;
@@ -207,6 +228,7 @@ struct config_facts config_facts_of(const struct config *config, struct arena *a
 
 	add_block(&l, arena_printf(arena, "cluster %s", config->cluster.name), BLOCK_CLUSTER,
 		  &config->cluster);
+	add_witness(&l, &config->cluster);
 	for (size_t i = 0; i < config->n_nodes; i++)
 		add_block(&l, arena_printf(arena, "node %s", config->nodes[i].name), BLOCK_NODE,
 			  &config->nodes[i]);

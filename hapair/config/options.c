@@ -11,7 +11,7 @@ const struct config_block config_blocks[BLOCK_COUNT] = {
 	[BLOCK_FILE] = {BLOCK_FILE, BLOCK_FILE, "", NULL, 1, 1, true, "the file and what it includes"},
 	[BLOCK_CLUSTER] = {BLOCK_CLUSTER, BLOCK_FILE, "cluster", "NAME", 1, 1, true,
 			   "the pair: its secret, and when silence means death"},
-	[BLOCK_WITNESS] = {BLOCK_WITNESS, BLOCK_CLUSTER, "witness", "gateway|etcd", 0, 1, false,
+	[BLOCK_WITNESS] = {BLOCK_WITNESS, BLOCK_CLUSTER, "witness", "gateway|etcd", 0, 1, true,
 			   "who decides when both nodes are cut from each other"},
 	[BLOCK_NODE] = {BLOCK_NODE, BLOCK_FILE, "node", "NAME", 1, 2, true, "one of the machines"},
 	[BLOCK_VIP] = {BLOCK_VIP, BLOCK_FILE, "vip", "ADDRESS/LENGTH", 0, CONFIG_VIPS_MAX, true,
@@ -76,6 +76,14 @@ const struct config_option config_options[] = {
 	{ROW(CLUSTER, "drain_timeout", DURATION,
 	     "connections of a VIP that was given away end after this time"),
 	 AT(config_cluster, drain_timeout), RANGE(0, SECONDS(86400)), .fallback = "5m"},
+
+	{ROW(WITNESS, "targets", IPS, "gateway: a node is cut off when none of them answers"),
+	 AT_LIST(config_cluster, witness.targets, witness.n_targets), RANGE(1, CONFIG_TARGETS_MAX)},
+	{ROW(WITNESS, "endpoints", ENDPOINTS, "etcd: its members; any of them will do"),
+	 AT_LIST(config_cluster, witness.endpoints, witness.n_endpoints), RANGE(1, CONFIG_ENDPOINTS_MAX)},
+	{ROW(WITNESS, "ttl", DURATION,
+	     "etcd: of the lease, in whole seconds; so long may a takeover from a lost machine wait"),
+	 AT(config_cluster, witness.ttl), RANGE(SECONDS(2), SECONDS(60)), .fallback = "3s"},
 
 	{ROW(NODE, "link", LINKS,
 	     "its addresses for heartbeats; the first talks to the peer's first, and so on"),
@@ -233,6 +241,12 @@ const char *config_option_range(const struct config_option *option, char out[CON
 		break;
 	case TYPE_BINDS:
 		text = "{ ADDRESS:PORT [tls], ... }";
+		break;
+	case TYPE_IPS:
+		text = "{ ADDRESS, ... }";
+		break;
+	case TYPE_ENDPOINTS:
+		text = "{ http://ADDRESS:PORT, ... }";
 		break;
 	case TYPE_POOL:
 		text = "the name of a pool";

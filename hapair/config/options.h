@@ -53,6 +53,8 @@ enum config_type {
 	TYPE_LINKS,     /* struct addr[CONFIG_LINKS_MAX], size_t */
 	TYPE_ADDRESSES, /* struct addr *, size_t */
 	TYPE_BINDS,     /* struct config_bind *, size_t */
+	TYPE_IPS,       /* struct ip *, size_t */
+	TYPE_ENDPOINTS, /* struct addr *, size_t; written as http://ADDRESS:PORT */
 	TYPE_POOL,      /* size_t, an index; written as its name */
 	/* const char *, from here on */
 	TYPE_FILE,  /* an absolute file name */

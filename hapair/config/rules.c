@@ -111,6 +111,55 @@ static void check_lease(const struct rules *r)
 		  config_duration_text(cluster->interval, interval), cluster->dead_after, why);
 }
 
+static void check_targets(const struct rules *r)
+{
+	const struct config *config = r->config;
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < config->cluster.witness.n_targets; i++) {
+		const struct ip *ip = &config->cluster.witness.targets[i];
+		const struct config_word *word = word_of_element(r, BLOCK_WITNESS, 0, "targets", i);
+		const char *why = ip->family == AF_UNSPEC ? NULL : not_unicast(ip);
+
+		for (size_t v = 0; v < config->n_vips && !why; v++)
+			if (ip_equal(ip, &config->vips[v].ip))
+				why = "this is a VIP; the witness must be a third machine";
+		for (size_t n = 0; n < config->n_nodes; n++)
+			for (size_t l = 0; l < config->nodes[n].n_links && !why; l++)
+				if (ip_equal(ip, &config->nodes[n].links[l].ip))
+					why = "this is one of the nodes; the witness must be a third machine";
+		if (why)
+			REPORT_AT(r, word, "targets %s: %s", ip_format(ip, text), why);
+	}
+}
+
+static void check_witness(const struct rules *r)
+{
+	const struct config_cluster *cluster = &r->config->cluster;
+	const struct config_item *item = config_item_of(r->config, BLOCK_WITNESS, 0);
+	bool etcd = cluster->witness.kind == WITNESS_ETCD;
+	const char *kind = etcd ? "etcd" : "gateway", *other = etcd ? "gateway" : "etcd";
+	const char *needs = etcd ? "endpoints" : "targets", *foreign = etcd ? "targets" : "endpoints";
+	char text[CONFIG_VALUE_TEXT];
+
+	if (!item || cluster->witness.kind == WITNESS_NONE)
+		return;
+	if (!was_given(item, needs) && !item->muddled)
+		REPORT_AT(r, &item->words[0], "witness %s lacks %s = { ... }", kind, needs);
+	if (was_given(item, foreign))
+		REPORT_AT(r, &config_tree_key(item, foreign)->words[0],
+			  "%s means nothing in witness %s; is witness %s meant?", foreign, kind, other);
+	if (!etcd && was_given(item, "ttl"))
+		REPORT_AT(r, &config_tree_key(item, "ttl")->words[0],
+			  "ttl means nothing in witness gateway; is witness etcd meant?");
+	if (etcd && cluster->witness.ttl % SECONDS(1) != 0)
+		REPORT_AT(r, word_of_key(r, BLOCK_WITNESS, 0, "ttl"), "ttl %s: etcd counts in whole seconds",
+			  config_duration_text(cluster->witness.ttl, text));
+	if (r->config->n_nodes == 1)
+		REPORT_AT(r, &item->words[0], "a witness decides between two nodes, and there is one only");
+	check_targets(r);
+}
+
 /* node */
 
 static void check_link(const struct rules *r, size_t node, size_t link)
@@ -496,6 +545,7 @@ void config_check_rules(const struct config *config, struct config_report *repor
 	const struct rules r = {config, report};
 
 	check_lease(&r);
+	check_witness(&r);
 	check_nodes(&r);
 	check_vips(&r);
 	check_pools(&r);

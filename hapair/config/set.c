@@ -233,6 +233,41 @@ static void set_address(struct setting *s, const struct config_word *word, struc
 		wrong(s, word, "%s", address_wrong(word->text));
 }
 
+static void set_ip(struct setting *s, const struct config_word *word, struct ip *field)
+{
+	struct ip ip;
+	struct addr address;
+
+	if (ip_parse(span_of(word->text), &ip) == 0)
+		*field = ip;
+	else if (addr_parse(span_of(word->text), &address) == 0)
+		wrong(s, word, "an address without a port is meant here");
+	else
+		wrong(s, word, "no address, such as 10.0.0.1 or fd00::1");
+}
+
+static void set_endpoint(struct setting *s, const struct config_word *word, struct addr *field)
+{
+	static const char scheme[] = "http://", tls[] = "https://";
+	struct span rest = span_of(word->text);
+	struct addr address;
+
+	if (strncmp(word->text, tls, sizeof tls - 1) == 0) {
+		wrong(s, word, "https is not supported yet");
+		return;
+	}
+	if (strncmp(word->text, scheme, sizeof scheme - 1) == 0) {
+		rest.p += sizeof scheme - 1;
+		rest.n -= sizeof scheme - 1;
+		rest.n -= rest.n && rest.p[rest.n - 1] == '/';
+		if (addr_parse(rest, &address) == 0) {
+			*field = address;
+			return;
+		}
+	}
+	wrong(s, word, "no endpoint, such as http://10.0.0.5:2379 or http://[fd00::5]:2379");
+}
+
 /* `ADDRESS:PORT tls` */
 static void set_bind(struct setting *s, const struct config_element *element, struct config_bind *field)
 {
@@ -260,6 +295,23 @@ static void check_length(struct setting *s, const struct config_element *element
 		wrong(s, &element->words[most], "one word too many; is a comma missing before it?");
 }
 
+/* Where the elements go: into the struct itself, or behind a pointer in it. */
+static void *list_room(struct setting *s, size_t n)
+{
+	void *elements;
+
+	if (s->option->type == TYPE_LINKS)
+		return s->field;
+	if (s->option->type == TYPE_BINDS)
+		elements = ARENA_ARRAY(s->setter->arena, struct config_bind, n);
+	else if (s->option->type == TYPE_IPS)
+		elements = ARENA_ARRAY(s->setter->arena, struct ip, n);
+	else
+		elements = ARENA_ARRAY(s->setter->arena, struct addr, n);
+	memcpy(s->field, &elements, sizeof elements);
+	return elements;
+}
+
 static void set_list(struct setting *s)
 {
 	const struct config_option *option = s->option;
@@ -278,33 +330,28 @@ static void set_list(struct setting *s)
 					  option->type == TYPE_FILES ? " is supported yet" : "");
 		return;
 	}
-	struct config_bind *binds = NULL;
-	struct addr *addresses = NULL;
-	if (option->type == TYPE_BINDS) {
-		binds = ARENA_ARRAY(s->setter->arena, struct config_bind, n);
-		memcpy(s->field, &binds, sizeof binds);
-	} else if (option->type == TYPE_ADDRESSES) {
-		addresses = ARENA_ARRAY(s->setter->arena, struct addr, n);
-		memcpy(s->field, &addresses, sizeof addresses);
-	} else {
-		addresses = (struct addr *)s->field;
-	}
+	void *elements = list_room(s, n);
 	*s->count = n;
 	for (size_t i = 0; i < n; i++) {
 		const struct config_element *element = &s->item->elements[i];
-		check_length(s, element, binds ? 2 : 1);
+		check_length(s, element, option->type == TYPE_BINDS ? 2 : 1);
 		if (element->words[0].bad)
 			s->item->bad = true;
-		else if (binds)
-			set_bind(s, element, &binds[i]);
+		else if (option->type == TYPE_BINDS)
+			set_bind(s, element, (struct config_bind *)elements + i);
+		else if (option->type == TYPE_IPS)
+			set_ip(s, &element->words[0], (struct ip *)elements + i);
+		else if (option->type == TYPE_ENDPOINTS)
+			set_endpoint(s, &element->words[0], (struct addr *)elements + i);
 		else
-			set_address(s, &element->words[0], &addresses[i]);
+			set_address(s, &element->words[0], (struct addr *)elements + i);
 	}
 }
 
 static bool is_list(enum config_type type)
 {
-	return type == TYPE_LINKS || type == TYPE_ADDRESSES || type == TYPE_BINDS;
+	return type == TYPE_LINKS || type == TYPE_ADDRESSES || type == TYPE_BINDS || type == TYPE_IPS ||
+	       type == TYPE_ENDPOINTS;
 }
 
 static void set_one(struct setting *s, const struct config_word *word)

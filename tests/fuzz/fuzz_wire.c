@@ -1,5 +1,5 @@
 /* rooms: heartbeat/wire.c heartbeat/core.c heartbeat/hear.c heartbeat/obey.c heartbeat/orders.c heartbeat/act.c heartbeat/damping.c heartbeat/life.c heartbeat/detect.c heartbeat/election.c */
-/* rooms: heartbeat/lease.c heartbeat/replay.c */
+/* rooms: heartbeat/lease.c heartbeat/replay.c heartbeat/witness.c */
 /* parsers: heartbeat/wire.c */
 /*
  * Heartbeats: whatever bytes come, the checks name a reason or the message means the same when it is written again; and a

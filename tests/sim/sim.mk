@@ -6,7 +6,7 @@
 
 SCHEDULES ?= 10000000
 SIM_ROOMS := heartbeat/act.c heartbeat/core.c heartbeat/damping.c heartbeat/detect.c heartbeat/election.c heartbeat/hear.c heartbeat/lease.c \
-	heartbeat/life.c heartbeat/obey.c heartbeat/orders.c heartbeat/replay.c
+	heartbeat/life.c heartbeat/obey.c heartbeat/orders.c heartbeat/replay.c heartbeat/witness.c
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/sim/%.o,$(SIM_ROOMS) $(SIM_SOURCES) hapair/base/msg.c)
 # Speed is what it is for, also under a sanitizer; it reads nothing from outside, so nothing is hardened.
 ifeq ($(SANITIZE),)

@@ -53,8 +53,8 @@ static void who_cannot_serve_is_never_first_before_one_who_can(void **state)
 
 static void fitness_goes_before_priority_and_priority_before_node(void **state)
 {
-	struct election_standing a = {true, FITNESS_OK, 1, 1, 0, 0},
-				 b = {true, FITNESS_NO_LISTENER, 255, 9, 0, 0};
+	struct election_standing a = {true, FITNESS_OK, 1, 1, 0, 0, REACH_ALL},
+				 b = {true, FITNESS_NO_LISTENER, 255, 9, 0, 0, REACH_ALL};
 
 	(void)state;
 	assert_true(election_first(&a, &b));
@@ -66,9 +66,29 @@ static void fitness_goes_before_priority_and_priority_before_node(void **state)
 	assert_true(election_first(&a, &b));
 }
 
+static void what_is_reached_decides_within_a_class_and_servers_weigh_more(void **state)
+{
+	struct election_standing a = {true, FITNESS_OK, 1, 1, 0, 0, REACH_SERVERS},
+				 b = {true, FITNESS_OK, 255, 9, 9, 9, REACH_GATEWAY};
+
+	(void)state;
+	assert_true(election_first(&a, &b) && election_keeps(&a, &b) && election_fitter(&a, &b));
+	assert_false(election_fitter(&b, &a));
+	b.reach = 0;
+	a.reach = REACH_GATEWAY;
+	assert_true(election_fitter(&a, &b));
+	a.reach = 0;
+	assert_false(election_fitter(&a, &b) || election_fitter(&b, &a)); /* both lost it */
+	a.reach = REACH_ALL;
+	a.fitness = FITNESS_NO_LISTENER;
+	assert_false(election_fitter(&a, &b));
+	assert_true(election_first(&b, &a));
+}
+
 static void after_a_split_clients_go_before_the_epoch(void **state)
 {
-	struct election_standing a = {true, FITNESS_OK, 1, 1, 10, 3}, b = {true, FITNESS_OK, 255, 9, 9, 8};
+	struct election_standing a = {true, FITNESS_OK, 1, 1, 10, 3, REACH_ALL},
+				 b = {true, FITNESS_OK, 255, 9, 9, 8, REACH_ALL};
 
 	(void)state;
 	assert_true(election_keeps(&a, &b));
@@ -83,8 +103,8 @@ static void after_a_split_clients_go_before_the_epoch(void **state)
 
 static void two_unfit_nodes_move_nothing(void **state)
 {
-	struct election_standing a = {true, FITNESS_DEAD, 1, 1, 0, 0},
-				 b = {true, FITNESS_NO_LISTENER, 255, 9, 0, 0};
+	struct election_standing a = {true, FITNESS_DEAD, 1, 1, 0, 0, REACH_ALL},
+				 b = {true, FITNESS_NO_LISTENER, 255, 9, 0, 0, REACH_ALL};
 
 	(void)state;
 	assert_false(election_fitter(&b, &a));
@@ -148,6 +168,7 @@ int main(void)
 		cmocka_unit_test(one_of_two_is_always_first),
 		cmocka_unit_test(who_cannot_serve_is_never_first_before_one_who_can),
 		cmocka_unit_test(fitness_goes_before_priority_and_priority_before_node),
+		cmocka_unit_test(what_is_reached_decides_within_a_class_and_servers_weigh_more),
 		cmocka_unit_test(after_a_split_clients_go_before_the_epoch),
 		cmocka_unit_test(two_unfit_nodes_move_nothing),
 		cmocka_unit_test(every_cell_is_written_with_its_reason),

@@ -17,7 +17,8 @@ static const char golden[] =
 	"100}],"
 	"'drain':null,"
 	"'peer':{'node':'beta','state':'passive','alive':true,'config_matches':true,'epoch':6,'links':[{"
-	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'one_way':null,'last_heard_ms':40,'rtt_us':210,'jitter_"
+	"'local':'10.0.0.1:7946','remote':'10.0.0.2:7946','up':true,'one_way':null,'last_heard_ms':40,'rtt_"
+	"us':210,'jitter_"
 	"us':15,"
 	"'loss_pct':12.5,'sent':2000,'received':1999}],'age_ms':100},"
 	"'sync':null,"
@@ -38,6 +39,7 @@ static const char golden[] =
 	"'fence':{'in_force':true,'left_ms':120,'renewals':1500,'lapses':1,'realtime':true,'lateness_us':35,"
 	"'lateness_max_us':620,'age_ms':100},"
 	"'damping':{'held_down':false,'ends_in_ms':null,'moves':3,'peer_held_down':false},"
+	"'witness':null,"
 	"'rejected':{'R0':0},"
 	"'workers':2,'proxy_age_ms':300,'heartbeat_age_ms':100,'generation':1,'version':'" HAPAIR_VERSION "',"
 	"'time':'2026-11-24T04:08:05.123Z'}";
@@ -120,6 +122,29 @@ static void the_way_between_the_nodes_is_told(void **unused)
 	assert_string_equal(text_at(told, "link"), "10.0.0.2:7946");
 	assert_int_equal(json_integer_value(json_object_get(told, "peer_version")), 8);
 	assert_true(is_null_at(told, "trouble"));
+	json_decref(json);
+	snapshot_done(&f.snapshot);
+}
+
+static void the_witness_is_told_with_the_age_of_its_yes(void **unused)
+{
+	struct fixture f;
+	json_t *json, *witness;
+
+	fixture_init(&f);
+	f.config.cluster.witness.kind = WITNESS_ETCD;
+	f.snapshot.pair.witness = WITNESS_YES;
+	f.snapshot.pair.witness_asked = f.view.now - MS(700);
+	json = render(&f);
+	witness = json_object_get(json, "witness");
+	assert_string_equal(text_at(witness, "kind"), "etcd");
+	assert_string_equal(text_at(witness, "answer"), "yes");
+	assert_int_equal(json_integer_value(json_object_get(witness, "answered_ms")), 700);
+	json_decref(json);
+	f.snapshot.pair_at = 0;
+	json = render(&f);
+	witness = json_object_get(json, "witness");
+	assert_true(is_null_at(witness, "answer") && is_null_at(witness, "answered_ms"));
 	json_decref(json);
 	snapshot_done(&f.snapshot);
 }
@@ -265,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_node_is_told_in_the_fields_of_the_contract),
 		cmocka_unit_test(the_way_between_the_nodes_is_told),
+		cmocka_unit_test(the_witness_is_told_with_the_age_of_its_yes),
 		cmocka_unit_test(what_nobody_said_is_null_and_the_node_is_starting),
 		cmocka_unit_test(a_heartbeat_that_is_gone_for_longer_than_its_lease_is_a_fault),
 		cmocka_unit_test(a_heartbeat_that_is_silent_is_not_believed_for_ever),

@@ -1,0 +1,60 @@
+/*
+ * ask.c: see ask.h.
+ */
+#include "heartbeat/ask.h"
+
+#include "heartbeat/obey.h"
+
+int ask_open(struct ask *ask, const struct config *config)
+{
+	struct ip vips[CONFIG_VIPS_MAX];
+
+	_Static_assert(CONFIG_TARGETS_MAX <= GATEWAY_TARGETS_MAX, "every target is asked");
+	for (size_t i = 0; i < config->n_vips; i++)
+		vips[i] = config->vips[i].ip;
+	gateway_free(ask->gateway);
+	*ask = (struct ask){.etcd = config->cluster.witness.kind == WITNESS_ETCD};
+	if (config->cluster.witness.kind != WITNESS_GATEWAY)
+		return 0;
+	return gateway_new(config->cluster.witness.targets, config->cluster.witness.n_targets, vips,
+			   config->n_vips, &ask->gateway);
+}
+
+int ask_fd(const struct ask *ask)
+{
+	return ask->gateway ? gateway_fd(ask->gateway) : -1;
+}
+
+void ask_read(struct ask *ask, struct heart *heart)
+{
+	nanos sent = ask->gateway ? gateway_read(ask->gateway) : 0;
+
+	if (sent > heart->witness.asked)
+		heart_witness(heart, heart->witness.question, WITNESS_YES, sent, sent + heart->terms.dead);
+}
+
+void ask_take(struct ask *ask, struct heart *heart, const struct msg_witness *m)
+{
+	if (ask->etcd)
+		heart_witness(heart, m->question, (enum witness_answer)m->answer, m->asked, m->until);
+}
+
+void ask_on(struct ask *ask, const struct heart *heart, struct ipc *admin, nanos now)
+{
+	const struct witness *w = &heart->witness;
+	struct msg_witness_ask m = {.question = w->question, .wanted = w->wanted};
+
+	if (ask->gateway && now >= ask_due(ask, heart)) {
+		gateway_probe(ask->gateway, now);
+		ask->probed = now;
+	}
+	if (ask->etcd && w->question != ask->told && ipc_send(admin, MSG_WITNESS_ASK, &m, -1) == 0)
+		ask->told = w->question;
+}
+
+nanos ask_due(const struct ask *ask, const struct heart *heart)
+{
+	if (!ask->gateway)
+		return NANOS_NEVER;
+	return witness_probe_at(ask->probed, heart->detect.quiet_since, heart->terms.interval);
+}

@@ -1,0 +1,35 @@
+/*
+ * witness.c: which answers count, and when a gateway is asked.
+ */
+#include "heartbeat/witness.h"
+
+#include "heartbeat/act.h"
+
+#define CALM_PACE MS(100) /* at least, between two probes while the peer is heard */
+
+void witness_want(struct witness *w, bool wanted, nanos now)
+{
+	if (wanted == w->wanted && w->question != 0)
+		return;
+	w->wanted = wanted;
+	w->question = later(now, w->question + 1);
+	if (!wanted) {
+		w->answer = WITNESS_UNKNOWN;
+		w->until = 0;
+	}
+}
+
+void witness_hear(struct witness *w, nanos question, enum witness_answer answer, nanos asked, nanos until)
+{
+	if (question != w->question)
+		return;
+	w->answer = answer;
+	w->asked = asked;
+	w->until = answer == WITNESS_YES ? until : 0;
+}
+
+nanos witness_probe_at(nanos last_probe, nanos quiet_since, nanos interval)
+{
+	return sooner(last_probe + later(interval, CALM_PACE),
+		      later(quiet_since + interval + interval / 8, last_probe + interval));
+}
