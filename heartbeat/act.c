@@ -302,6 +302,7 @@ void act_beat(struct heart *h, nanos now, struct heart_actions *out)
 {
 	if (!h->settings.has_peer)
 		return;
+	h->beat_at = now;
 	for (unsigned i = 0; i < h->settings.n_links; i++)
 		act_send(h, i, 0, now, out);
 }
