@@ -11,7 +11,7 @@
 /* Zero-initialised: there is no witness. */
 struct ask {
 	struct gateway *gateway; /* NULL: another kind, or none */
-	nanos probed; /* the heartbeat that the newest probe followed */
+	nanos probed;            /* the heartbeat that the newest probe followed */
 	bool etcd;
 	nanos told; /* the question that admin knows */
 };
