@@ -4,7 +4,7 @@
 #   make check              install what it needs, run every test            (root: the system stories need namespaces)
 #   make demo               install what it needs, show a failover under load (root)
 #   make bench              beside HAProxy and nginx, in the same run         (root)
-#   make unit sim config fuzz system layers    the parts of check
+#   make unit sim config fuzz system layers    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
 #   make install DESTDIR= PREFIX=/usr
 #   variables: CC=clang  SANITIZE=address,undefined  BUILD=dir  DEBUG=1
 

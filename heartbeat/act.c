@@ -125,7 +125,14 @@ bool heart_silent(const struct heart *h, nanos now)
 	if (heart_nobody_there(h))
 		return true;
 	/* The peer was heard to hold and does not let go: it may be deaf, and then this node is the one that must. */
-	return !h->split && detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
+	return (!h->split || PLANTED(PLANT_DEAF_WINNER)) && detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
+}
+
+nanos heart_silence_lease(const struct heart *h)
+{
+	nanos next_life = 2 * h->peer.dead - lease_margin(h->peer.dead);
+
+	return h->peer.dead == 0 ? h->terms.dead : sooner(h->terms.dead, next_life);
 }
 
 nanos heart_silence_claim_at(const struct heart *h)
@@ -236,7 +243,7 @@ static nanos hold_from(struct heart *h, uint16_t flags, nanos now)
 		return 0;
 	if (flags & WIRE_GOODBYE)
 		return WIRE_FOREVER;
-	if (flags & WIRE_RELEASED)
+	if ((flags & WIRE_RELEASED) && !PLANTED(PLANT_PROMISE_BROKEN))
 		h->promised = later(h->promised, now + h->terms.dead);
 	/* Where only the witness' yes is missing, the wait may be over long since, and a peer that comes back needs time to answer. */
 	if (!heart_can_serve(h) || (!heart_peer_alive(h, now) && !heart_witnessed_enough(h, now)))

@@ -44,6 +44,8 @@ bool heart_nobody_there(const struct heart *h);
 nanos heart_silence_threshold(const struct heart *h);
 /* It was so silent for that long that a holder may believe that nobody hears it. */
 bool heart_silent(const struct heart *h, nanos now);
+/* How long a fence on silence may last: no longer than the peer's next life waits (life.c), which may be configured shorter. */
+nanos heart_silence_lease(const struct heart *h);
 /* The instant from which a claim on silence is right, if it stays silent. */
 nanos heart_silence_claim_at(const struct heart *h);
 bool heart_may_claim_on_silence(const struct heart *h, nanos now);

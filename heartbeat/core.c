@@ -62,9 +62,13 @@ static void hear_as_holder(struct heart *h, nanos now, struct heart_actions *out
 /* Preference waits until both nodes are calm. Nothing else does: a move that serves clients is never damped. */
 static bool outranked(const struct heart *h, nanos now)
 {
+	/* Its last promise is over too, even if it stood still meanwhile; and it is there right now. */
+	nanos enough = later(h->settings.start_wait, 2 * heart_wait(h));
+
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
-	       !h->claimed_by_order && h->fit_since != 0 && now - h->fit_since >= h->settings.start_wait &&
-	       h->peer.fitness == h->fitness && heart_theirs(h).reach >= h->reach &&
+	       !h->claimed_by_order && now - h->detect.heard <= 2 * h->terms.interval && h->fit_since != 0 &&
+	       now - h->fit_since >= enough && h->peer.fitness == h->fitness &&
+	       heart_theirs(h).reach >= h->reach &&
 	       h->peer.priority > h->settings.priority;
 }
 
@@ -180,7 +184,7 @@ static void consider_as_waiter(struct heart *h, bool all_read, nanos now, struct
 	if (alive)
 		consider_with_peer(h, now, out);
 	else if ((all_read || !h->settings.has_peer) && heart_may_claim_on_silence(h, now))
-		orders_apply(h, ELECTION_SILENCE, sooner(now + h->terms.dead, heart_witnessed(h)),
+		orders_apply(h, ELECTION_SILENCE, sooner(now + heart_silence_lease(h), heart_witnessed(h)),
 			     h->settings.has_peer ? NULL : "there is no other node", now, out);
 	else if (!heart_witnessed_enough(h, now))
 		tell_withheld(h, now, out);
@@ -264,7 +268,7 @@ static void keep_lease(struct heart *h, nanos now, struct heart_actions *out)
 	hear_as_holder(h, now, out);
 	if (h->state == NODE_ACTIVE && heart_silent(h, now) && witnessed > h->fence_end) {
 		h->on_silence = true;
-		extend(h, sooner(now + h->terms.dead, witnessed), now, out);
+		extend(h, sooner(now + heart_silence_lease(h), witnessed), now, out);
 	}
 }
 

@@ -53,7 +53,8 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	since(&h->peer_sees_servers, m->flags & WIRE_SEES_SERVERS, at);
 	since(&h->peer_sees_gateway, m->flags & WIRE_SEES_GATEWAY, at);
 	other = heart_theirs(h);
-	if (!election_can_serve(&other))
+	/* What let go a moment ago has promised to take nothing for D, and is to show that it is well. */
+	if (!election_can_serve(&other) || (m->flags & WIRE_RELEASED))
 		h->fit_since = 0;
 	else if (h->fit_since == 0)
 		h->fit_since = at;
@@ -63,7 +64,7 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 {
 	const struct lease_sending *echoed;
-	nanos end;
+	nanos end, hold = m->hold;
 
 	if (m->echo_boot != h->boot)
 		return 0;
@@ -76,9 +77,12 @@ static nanos offer_of(struct heart *h, const struct wire_message *m, nanos at)
 		return 0;
 	if (PLANTED(PLANT_LEASE_FROM_RENEWAL))
 		return at + h->terms.dead;
-	end = lease_grant(echoed->at, m->echo_ago, m->hold, m->dead);
+	/* The next life of the peer knows nothing of the hold and waits two D of its own (life.c), which may be shorter than one of this node's. */
+	if (!PLANTED(PLANT_NEXT_LIFE_BOUND))
+		hold = sooner(hold, 2 * m->dead + h->settings.linger);
+	end = lease_grant(echoed->at, m->echo_ago, hold, m->dead);
 	/* It was not sent after it came, even if this machine's clock stood still since the echoed one was sent. */
-	if (m->hold != WIRE_FOREVER)
+	if (m->hold != WIRE_FOREVER && !PLANTED(PLANT_CLOCK_STOOD))
 		end = sooner(end, at + m->hold - lease_margin(m->dead));
 	return sooner(end, at + h->terms.dead - h->terms.margin) - h->settings.linger;
 }
@@ -117,6 +121,8 @@ static nanos grace_of(const struct heart *h, const struct wire_message *m, nanos
 
 	if (m->state == NODE_ACTIVE)
 		return at + SPLIT_INTERVALS * h->terms.interval;
+	if (PLANTED(PLANT_WHOLE_HOLD_AS_GRACE))
+		return at + sooner(longest, m->hold);
 	return at + later(sooner(longest, still), 0);
 }
 
@@ -133,14 +139,14 @@ static void hear(struct heart *h, unsigned link, const struct wire_message *m, e
 	}
 	if (verdict != DETECT_OLD || h->grace == 0)
 		h->grace = grace_of(h, m, h->terms.interval, at);
-	if (verdict == DETECT_OLD)
+	if (verdict == DETECT_OLD && !PLANTED(PLANT_OVERTAKEN_COUNTS))
 		return;
 	note_peer(h, m, verdict, at, out);
 	h->offer = offer_of(h, m, at);
 	if (h->state == NODE_ACTIVE)
 		h->granted = later(h->granted, h->offer);
 	/* Its promises ended before it claimed, whatever this clock thinks of them. */
-	if (heart_peer_holds(h))
+	if (heart_peer_holds(h) && !PLANTED(PLANT_GRANT_KEPT))
 		h->granted = 0;
 }
 
@@ -161,7 +167,7 @@ static void hear_stranger(struct heart *h, const struct wire_message *m, nanos a
 		act_note(h, HEART_PEER_STRANGER, "a life of the peer that has not heard this node", out);
 	}
 	h->grace = grace_of(h, m, h->terms.dead, at);
-	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE) {
+	if (m->state == NODE_ACTIVE && h->state == NODE_ACTIVE && !PLANTED(PLANT_STRANGER_MAY_HOLD)) {
 		h->split = true;
 		h->granted = 0;
 	}

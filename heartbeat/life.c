@@ -57,8 +57,10 @@ static void recall(struct heart *h, const struct memory_record *r)
 	h->fitness = r->fitness;
 	h->usable = r->usable;
 	h->since = r->since;
-	h->not_before = r->not_before;
-	h->promised = r->promised;
+	if (!PLANTED(PLANT_MEMORY_WITHOUT_PROMISES)) {
+		h->not_before = r->not_before;
+		h->promised = r->promised;
+	}
 	h->start_end = r->start_end;
 	h->retry_after = r->retry_after;
 	h->fit_since = r->fit_since;
@@ -101,8 +103,10 @@ bool heart_resume(struct heart *h, const struct heart_settings *settings, const 
 		h->handover.in_force = true;
 	} else {
 		/* What the old process promised or claimed after its last save is not known. */
-		h->epoch_seen = (h->epoch_seen > h->epoch ? h->epoch_seen : h->epoch) + 1;
-		h->promised = later(h->promised, now + h->terms.dead);
+		if (!PLANTED(PLANT_EPOCH_FORGOTTEN))
+			h->epoch_seen = (h->epoch_seen > h->epoch ? h->epoch_seen : h->epoch) + 1;
+		if (!PLANTED(PLANT_MEMORY_WITHOUT_PROMISES))
+			h->promised = later(h->promised, now + h->terms.dead);
 		if (h->state == NODE_ACTIVE)
 			act_transition(h, ELECTION_LAPSED, NODE_PASSIVE,
 				       "the lease ran out while the heartbeat role was down", now, out);

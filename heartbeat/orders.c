@@ -86,7 +86,7 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	orders_stop_asking(h);
 	if (next == NODE_DRAINING) {
 		h->handover.until = now + h->settings.drain_timeout;
-		if (!PLANTED(PLANT_RELEASE_UNCLOSED))
+		if (!PLANTED(PLANT_RELEASE_UNCLOSED) && !PLANTED(PLANT_DRAINER_HOLDS))
 			act_push(out, HEART_DRAIN);
 	} else if (!PLANTED(PLANT_RELEASE_UNCLOSED)) {
 		act_push(out, HEART_CLOSE);

@@ -1,14 +1,18 @@
 /*
  * sim.c: runs schedules of two hearts in virtual time and says whether anything happened that must not.
  *
- *   sim [--schedules N] [--seeds DIR] [--plant-schedules N]     the whole run, on two processes
- *   sim --seed N [--trace | --trace-all] [--plant P]            one schedule, readable
- *   sim --hunt N --plant P                                      finds seeds that catch a planted fault
+ *   sim [--schedules N] [--first N] [--seeds DIR] [--plant-schedules N]   the whole run, on every core
+ *   sim --seed N | --file PATH [--trace | --trace-all] [--plant NAME]      one schedule, readable
+ *   sim --seed N --shrink [--plant NAME]                                   made small, as a file, on standard output
+ *   sim --plant NAME ...                                                   the whole run with it: what failing looks like
+ *   sim --renew DIR                                                        keeps schedules for what is planted and rare
+ *   sim --hunt N --plant NAME                                              looks for a seed that catches a planted fault
  *
- * The whole run is: every seed kept in DIR (files, one number first), N schedules from seed 1 on, and every planted fault of
- * heartbeat/plant.h, which must be caught. Its last line is `N passed, N failed`; exit 0 when nothing failed.
+ * The whole run is: every schedule kept in DIR, N schedules from seed 1 on, and every planted fault of heartbeat/plant.h,
+ * which must be caught. Its last line is `N passed, N failed`; exit 0 when nothing failed.
  */
 #include "heartbeat/plant.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/world.h"
 
 #include <dirent.h>
@@ -20,24 +24,39 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORKERS  2
-#define FAILURES 8 /* shown of one worker */
-#define TEXT     96
+#define WORKERS_MAX 64
+#define HUNT_STEP   4000
+#define FAILURES    8 /* shown of one worker */
+#define TEXT        96
+#define PATH_TEXT   512
 
 int hapair_plant;
 
 static const char *const plants[PLANT_COUNT] = {
 	[PLANT_NONE] = "none",
-	[PLANT_LEASE_FROM_RENEWAL] = "lease from renewal instead of echo",
-	[PLANT_EPOCH_KEPT] = "epoch not raised",
-	[PLANT_REPLAY_OFF] = "replay window off",
-	[PLANT_TIE_BY_PRIORITY] = "tie by priority alone",
-	[PLANT_LAPSED_RENEWED] = "lapsed fence renewed",
-	[PLANT_LATE_PROVES_SILENCE] = "late turn proves silence",
-	[PLANT_RELEASE_UNCLOSED] = "released before the fence is closed",
-	[PLANT_NO_START_WAIT] = "start_wait ignored",
-	[PLANT_CLAIM_UNGRANTED] = "claim without the grant asked for",
-	[PLANT_SILENCE_KEPT] = "lease from silence outlives the silence",
+	[PLANT_LEASE_FROM_RENEWAL] = "lease-from-renewal",
+	[PLANT_EPOCH_KEPT] = "epoch-kept",
+	[PLANT_REPLAY_OFF] = "replay-off",
+	[PLANT_TIE_BY_PRIORITY] = "tie-by-priority",
+	[PLANT_LAPSED_RENEWED] = "lapsed-renewed",
+	[PLANT_LATE_PROVES_SILENCE] = "late-proves-silence",
+	[PLANT_RELEASE_UNCLOSED] = "release-unclosed",
+	[PLANT_NO_START_WAIT] = "no-start-wait",
+	[PLANT_CLAIM_UNGRANTED] = "claim-ungranted",
+	[PLANT_SILENCE_KEPT] = "silence-kept",
+	[PLANT_CLOCK_STOOD] = "clock-stood",
+	[PLANT_DEAF_WINNER] = "deaf-winner",
+	[PLANT_EPOCH_FORGOTTEN] = "epoch-forgotten",
+	[PLANT_GRANT_KEPT] = "grant-kept",
+	[PLANT_RECORDING_BELIEVED] = "recording-believed",
+	[PLANT_PROMISE_BROKEN] = "promise-broken",
+	[PLANT_OVERTAKEN_COUNTS] = "overtaken-counts",
+	[PLANT_OVERRUN_IGNORED] = "overrun-ignored",
+	[PLANT_WHOLE_HOLD_AS_GRACE] = "whole-hold-as-grace",
+	[PLANT_MEMORY_WITHOUT_PROMISES] = "memory-without-promises",
+	[PLANT_DRAINER_HOLDS] = "drainer-holds",
+	[PLANT_STRANGER_MAY_HOLD] = "stranger-may-hold",
+	[PLANT_NEXT_LIFE_BOUND] = "next-life-bound",
 };
 
 struct tally {
@@ -46,11 +65,25 @@ struct tally {
 	char why[FAILURES][TEXT];
 };
 
+/* The kept schedule that shows a planted fault. */
+static char shown_by[PLANT_COUNT][PATH_TEXT];
 static struct world world;
+static enum plant planted; /* in the whole run: what a failure of it looks like */
+
+static const char *verdict(const struct plan *plan, enum plant plant)
+{
+	hapair_plant = (int)plant;
+	world_run(&world, plan, false, false);
+	hapair_plant = PLANT_NONE;
+	return world.violation;
+}
 
 static void run_one(uint64_t seed, struct tally *t)
 {
-	world_run(&world, seed, false, false);
+	struct plan plan;
+
+	plan_draw(&plan, seed);
+	verdict(&plan, planted);
 	t->sent += world.sent;
 	t->rejected += world.rejected;
 	t->claims += world.claims;
@@ -66,14 +99,21 @@ static void run_one(uint64_t seed, struct tally *t)
 	t->failed++;
 }
 
-static pid_t start_worker(uint64_t first, uint64_t count, int fd)
+static unsigned workers(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores;
+}
+
+static pid_t start_worker(uint64_t first, uint64_t count, unsigned step, int fd)
 {
 	struct tally t = {0};
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid;
-	for (uint64_t i = 0; i < count; i += WORKERS)
+	for (uint64_t i = 0; i < count; i += step)
 		run_one(first + i, &t);
 	if (write(fd, &t, sizeof(t)) != sizeof(t))
 		_exit(1);
@@ -96,19 +136,20 @@ static void add(struct tally *sum, const struct tally *t)
 /* A worker that died counts as one failure. */
 static void run_many(uint64_t first, uint64_t count, struct tally *sum)
 {
-	pid_t pids[WORKERS];
-	int pipes[WORKERS][2];
+	unsigned n = workers();
+	pid_t pids[WORKERS_MAX];
+	int pipes[WORKERS_MAX][2];
 	struct tally t;
 	int status;
 
 	fflush(stdout);
-	for (unsigned i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (pipe(pipes[i]) < 0)
 			abort();
-		pids[i] = start_worker(first + i, count > i ? count - i : 0, pipes[i][1]);
+		pids[i] = start_worker(first + i, count > i ? count - i : 0, n, pipes[i][1]);
 		close(pipes[i][1]);
 	}
-	for (unsigned i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (read(pipes[i][0], &t, sizeof(t)) == sizeof(t))
 			add(sum, &t);
 		else
@@ -118,6 +159,55 @@ static void run_many(uint64_t first, uint64_t count, struct tally *sum)
 	}
 }
 
+static const char *shrinking_verdict(const struct plan *plan, void *plant, nanos *ret_at)
+{
+	const char *violation = verdict(plan, *(enum plant *)plant);
+
+	*ret_at = world.violation_at;
+	return violation;
+}
+
+/* Written as a file that can be kept, with what went wrong as its first line. False: nothing does. */
+static bool write_shrunk(struct plan *plan, enum plant plant, FILE *file)
+{
+	const char *violation;
+
+	plan_shrink(plan, shrinking_verdict, &plant);
+	violation = verdict(plan, plant);
+	snprintf(plan->planted, sizeof(plan->planted), "%s", plant ? plants[plant] : "");
+	plan_write(plan, violation ? violation : "no violation", file);
+	return violation;
+}
+
+/* As DIRECTORY/WHAT-NAME, small. */
+static void store(const char *directory, const char *what, const char *name, uint64_t seed, enum plant plant)
+{
+	char path[PATH_TEXT];
+	struct plan plan;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s-%s", directory, what, name);
+	file = fopen(path, "w");
+	if (!file) {
+		perror(path);
+		return;
+	}
+	plan_draw(&plan, seed);
+	write_shrunk(&plan, plant, file);
+	fclose(file);
+	printf("sim: seed %llu, made small: %s (sim --file %s --trace)\n", (unsigned long long)seed, path,
+	       path);
+}
+
+/* The first failure is kept, so that the next run begins with it. */
+static void store_failure(const char *directory, uint64_t seed)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)seed);
+	store(directory, "failed", name, seed, planted);
+}
+
 static void show_failures(const struct tally *t)
 {
 	for (uint64_t i = 0; i < t->failed && i < FAILURES; i++)
@@ -125,52 +215,147 @@ static void show_failures(const struct tally *t)
 		       t->why[i], (unsigned long long)t->seeds[i]);
 }
 
-static void run_kept(const char *directory, struct tally *sum)
+static enum plant plant_named(const char *name)
+{
+	for (int i = PLANT_NONE + 1; i < PLANT_COUNT; i++) {
+		if (!strcmp(plants[i], name))
+			return (enum plant)i;
+	}
+	fprintf(stderr, "sim: no such planted fault: %s\n", name);
+	exit(2);
+}
+
+static bool read_plan(const char *path, struct plan *plan, char about[PLAN_TEXT])
+{
+	FILE *file = fopen(path, "r");
+	bool understood = file && plan_read(plan, about, file);
+
+	if (file)
+		fclose(file);
+	if (!understood)
+		printf("sim: %s cannot be read as a schedule\n", path);
+	return understood;
+}
+
+/* One kept schedule: nothing may go wrong in it, but for the planted fault that it was kept for. */
+static bool run_file(const char *path)
+{
+	struct plan plan;
+	char about[PLAN_TEXT];
+	const char *violation;
+	enum plant plant;
+
+	if (!read_plan(path, &plan, about))
+		return false;
+	violation = verdict(&plan, PLANT_NONE);
+	if (violation)
+		printf("sim: %s: %s (sim --file %s --trace)\n", path, violation, path);
+	if (violation || !plan.planted[0])
+		return !violation;
+	plant = plant_named(plan.planted);
+	if (!verdict(&plan, plant)) {
+		/* The heart has changed; catches() looks for another one, sim --renew keeps it. */
+		printf("sim: %s: does not show %s any more\n", path, plan.planted);
+		return true;
+	}
+	snprintf(shown_by[plant], PATH_TEXT, "%s", path);
+	return true;
+}
+
+static void run_kept(const char *directory, struct tally *t)
 {
 	struct dirent **names;
 	int n = scandir(directory, &names, NULL, alphasort);
-	struct tally t = {0};
 
+	if (n < 0)
+		perror(directory);
+	t->failed += n < 0;
 	for (int i = 0; i < n; i++) {
-		char path[512];
-		unsigned long long seed;
-		FILE *file;
+		char path[PATH_TEXT];
 
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]->d_name);
-		file = names[i]->d_name[0] == '.' ? NULL : fopen(path, "r");
-		if (file && fscanf(file, "%llu", &seed) == 1)
-			run_one(seed, &t);
-		else if (file)
-			printf("sim: %s does not begin with a seed\n", path);
-		if (file)
-			fclose(file);
+		if (names[i]->d_name[0] != '.') {
+			if (run_file(path))
+				t->passed++;
+			else
+				t->failed++;
+		}
 		free(names[i]);
 	}
 	if (n >= 0)
 		free(names);
-	printf("sim: %llu kept seeds, %llu violations\n", (unsigned long long)(t.passed + t.failed),
-	       (unsigned long long)t.failed);
-	show_failures(&t);
-	add(sum, &t);
+	printf("sim: %llu kept schedules, %llu failed\n", (unsigned long long)(t->passed + t->failed),
+	       (unsigned long long)t->failed);
 }
 
-/* Runs until the fault is caught. */
-static bool hunt(enum plant plant, uint64_t first, uint64_t count, bool quiet)
+/* The first of every `step`-th seed from `first` on that catches the fault, 0: none of `count`. */
+static uint64_t search(enum plant plant, uint64_t first, uint64_t count, unsigned step)
 {
-	hapair_plant = (int)plant;
-	for (uint64_t i = 0; i < count; i++) {
-		world_run(&world, first + i, false, false);
-		if (!world.violation)
-			continue;
-		printf("sim: planted: %s: caught by seed %llu: %s\n", plants[plant],
-		       (unsigned long long)(first + i), world.violation);
-		hapair_plant = PLANT_NONE;
+	struct plan plan;
+
+	for (uint64_t i = 0; i < count; i += step) {
+		plan_draw(&plan, first + i);
+		if (verdict(&plan, plant))
+			return first + i;
+	}
+	return 0;
+}
+
+/* The same on every core. */
+static uint64_t search_wide(enum plant plant, uint64_t first, uint64_t count)
+{
+	unsigned n = workers();
+	uint64_t found = 0, seed;
+	int pipes[WORKERS_MAX][2];
+	pid_t pids[WORKERS_MAX];
+
+	fflush(stdout);
+	for (unsigned i = 0; i < n; i++) {
+		if (pipe(pipes[i]) < 0 || (pids[i] = fork()) < 0)
+			abort();
+		if (pids[i] == 0) {
+			seed = search(plant, first + i, count > i ? count - i : 0, n);
+			_exit(write(pipes[i][1], &seed, sizeof(seed)) != sizeof(seed));
+		}
+		close(pipes[i][1]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (read(pipes[i][0], &seed, sizeof(seed)) == sizeof(seed) && seed &&
+		    (!found || seed < found))
+			found = seed;
+		close(pipes[i][0]);
+		waitpid(pids[i], NULL, 0);
+	}
+	return found;
+}
+
+/* Looks until the fault is caught; the seed, 0: not. */
+static uint64_t hunt(enum plant plant, uint64_t first, uint64_t count)
+{
+	uint64_t found = 0;
+	struct plan plan;
+
+	for (uint64_t done = 0; done < count && !found; done += HUNT_STEP)
+		found = search_wide(plant, first + done, count - done < HUNT_STEP ? count - done : HUNT_STEP);
+	if (!found)
+		return 0;
+	plan_draw(&plan, found);
+	printf("sim: planted: %s: caught by seed %llu: %s\n", plants[plant], (unsigned long long)found,
+	       verdict(&plan, plant));
+	return found;
+}
+
+/* By a kept schedule, or else by a drawn one. */
+static bool catches(enum plant plant, uint64_t schedules)
+{
+	if (shown_by[plant][0]) {
+		printf("sim: planted: %s: caught by %s\n", plants[plant], shown_by[plant]);
 		return true;
 	}
-	hapair_plant = PLANT_NONE;
-	if (!quiet)
-		printf("sim: planted: %s: NOT CAUGHT in %llu schedules\n", plants[plant],
-		       (unsigned long long)count);
+	if (hunt(plant, 1, schedules))
+		return true;
+	printf("sim: planted: %s: NOT CAUGHT in %llu schedules\n", plants[plant],
+	       (unsigned long long)schedules);
 	return false;
 }
 
@@ -198,8 +383,10 @@ static int run_all(uint64_t schedules, uint64_t first, const char *seeds, uint64
 	       (unsigned long long)schedules, took, (double)schedules / took, (unsigned long long)many.sent,
 	       (unsigned long long)many.claims, (unsigned long long)many.failed);
 	show_failures(&many);
+	if (many.failed && many.seeds[0] && seeds)
+		store_failure(seeds, many.seeds[0]);
 	for (int plant = PLANT_NONE + 1; plant < PLANT_COUNT && plant_schedules; plant++) {
-		if (hunt((enum plant)plant, 1, plant_schedules, false))
+		if (catches((enum plant)plant, plant_schedules))
 			caught++;
 		else
 			missed++;
@@ -211,10 +398,30 @@ static int run_all(uint64_t schedules, uint64_t first, const char *seeds, uint64
 	return kept.failed + many.failed + missed ? 1 : 0;
 }
 
-static int run_traced(uint64_t seed, bool trace, bool trace_all)
+/* Keeps a schedule, small, for every planted fault that no kept one shows and that is not found at once. */
+static int renew(const char *directory, uint64_t schedules)
 {
-	world_run(&world, seed, trace, trace_all);
-	printf("seed %llu: %s\n", (unsigned long long)seed,
+	struct tally kept = {0};
+	int missing = 0;
+
+	run_kept(directory, &kept);
+	for (int i = PLANT_NONE + 1; i < PLANT_COUNT; i++) {
+		enum plant plant = (enum plant)i;
+		uint64_t seed = shown_by[plant][0] ? 0 : hunt(plant, 1, schedules);
+
+		if (seed > HUNT_STEP)
+			store(directory, "planted", plants[plant], seed, plant);
+		missing += !shown_by[plant][0] && !seed;
+	}
+	printf("sim: %d planted faults are not caught\n", missing);
+	return missing ? 1 : 0;
+}
+
+static int run_traced(const struct plan *plan, enum plant plant, bool trace, bool trace_all)
+{
+	hapair_plant = (int)plant;
+	world_run(&world, plan, trace, trace_all);
+	printf("seed %llu: %s\n", (unsigned long long)plan->seed,
 	       world.violation ? world.violation : "no violation");
 	return world.violation ? 1 : 0;
 }
@@ -235,39 +442,57 @@ static uint64_t number(const char *text)
 
 int main(int argc, char **argv)
 {
-	uint64_t schedules = 200000, first = 1, seed = 0, plant_schedules = 20000, hunted = 0;
-	const char *seeds = NULL;
-	bool trace = false, trace_all = false;
+	uint64_t schedules = 200000, first = 1, plant_schedules = 400000, hunted = 0;
+	const char *seeds = NULL, *renewed = NULL;
+	bool trace = false, trace_all = false, shrink = false, one = false;
+	struct plan plan;
+	char about[PLAN_TEXT];
 
 	for (int i = 1; i < argc; i++) {
-		const char *option = argv[i];
+		const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
 
 		if (!strcmp(option, "--trace"))
 			trace = true;
 		else if (!strcmp(option, "--trace-all"))
 			trace = trace_all = true;
-		else if (!strcmp(option, "--schedules"))
-			schedules = number(argv[++i]);
+		else if (!strcmp(option, "--shrink"))
+			shrink = true;
+		else if (!value) {
+			fprintf(stderr, "sim: %s is not known, or its value is missing\n", option);
+			return 2;
+		} else if (i++, !strcmp(option, "--schedules"))
+			schedules = number(value);
 		else if (!strcmp(option, "--first"))
-			first = number(argv[++i]);
-		else if (!strcmp(option, "--seed"))
-			seed = number(argv[++i]);
+			first = number(value);
 		else if (!strcmp(option, "--plant"))
-			hapair_plant = (int)number(argv[++i]) % PLANT_COUNT;
+			planted = plant_named(value);
 		else if (!strcmp(option, "--plant-schedules"))
-			plant_schedules = number(argv[++i]);
+			plant_schedules = number(value);
 		else if (!strcmp(option, "--hunt"))
-			hunted = number(argv[++i]);
-		else if (!strcmp(option, "--seeds") && i + 1 < argc)
-			seeds = argv[++i];
-		else {
+			hunted = number(value);
+		else if (!strcmp(option, "--seeds"))
+			seeds = value;
+		else if (!strcmp(option, "--renew"))
+			renewed = value;
+		else if (!strcmp(option, "--seed")) {
+			plan_draw(&plan, number(value));
+			one = true;
+		} else if (!strcmp(option, "--file")) {
+			if (!read_plan(value, &plan, about))
+				return 2;
+			one = true;
+		} else {
 			fprintf(stderr, "sim: unknown option %s\n", option);
 			return 2;
 		}
 	}
-	if (seed)
-		return run_traced(seed, trace, trace_all);
+	if (one && shrink)
+		return write_shrunk(&plan, planted, stdout) ? 0 : 1;
+	if (one)
+		return run_traced(&plan, planted, trace, trace_all);
+	if (renewed)
+		return renew(renewed, plant_schedules);
 	if (hunted)
-		return hunt((enum plant)hapair_plant, first, hunted, false) ? 0 : 1;
+		return hunt(planted, first, hunted) ? 0 : 1;
 	return run_all(schedules, first, seeds, plant_schedules);
 }

@@ -152,6 +152,32 @@ static void a_lapsed_fence_is_not_renewed(void **state)
 	assert_true(stage_holds(&s, 1));
 }
 
+/* Which waits two of its D from its start, whatever its earlier life had promised. */
+static void no_lease_outlives_the_wait_of_the_peers_next_life(void **state)
+{
+	struct heart_settings short_one = stage_settings(1);
+	nanos longest = 0;
+
+	(void)state;
+	short_one.interval = MS(20);
+	memset(&s, 0, sizeof(s));
+	s.now = SECONDS(500);
+	stage_boot(&s, 0);
+	stage_boot_with(&s, 1, &short_one);
+	stage_run(&s, SECONDS(1));
+	assert_true(stage_holds(&s, 0));
+	for (unsigned i = 0; i < 1000; i++) {
+		if (i == 500)
+			kill_node(1);
+		stage_run(&s, STEP);
+		assert_true(stage_holds(&s, 0));
+		if (s.nodes[0].heart.fence_end - s.now > longest)
+			longest = s.nodes[0].heart.fence_end - s.now;
+	}
+	assert_true(longest > INTERVAL);
+	assert_true(longest < 2 * 3 * short_one.interval);
+}
+
 static void a_late_turn_proves_no_silence(void **state)
 {
 	(void)state;
@@ -258,6 +284,29 @@ static void preempt_gives_the_vip_back_to_the_higher_priority(void **state)
 	stage_run(&s, MS(200));
 	assert_true(stage_holds(&s, 0));
 	assert_false(s.overlapped);
+}
+
+static void preempt_gives_nothing_to_a_node_that_has_just_let_go(void **state)
+{
+	nanos nobody = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct heart_settings settings = stage_settings(i);
+
+		settings.preempt = true;
+		settings.start_wait = INTERVAL; /* shorter than what it promised */
+		out.n = 0;
+		heart_change(&s.nodes[i].heart, &settings, s.now, &out);
+		stage_perform(&s, i, &out);
+	}
+	s.nodes[0].fence_until = s.now; /* the kernel let it lapse */
+	while (!stage_holds(&s, 1))
+		stage_step(&s);
+	for (nanos end = s.now + SECONDS(1); s.now < end; stage_step(&s))
+		nobody += stage_holds(&s, 0) || stage_holds(&s, 1) ? 0 : STEP;
+	assert_true(stage_holds(&s, 0));
+	assert_true(nobody <= MS(1));
 }
 
 static void preempt_does_not_undo_the_operators_switchover(void **state)
@@ -401,11 +450,13 @@ int main(void)
 		STORY(a_split_heals_within_two_intervals_with_a_higher_epoch),
 		STORY(after_a_split_the_one_with_the_clients_keeps),
 		STORY(a_lapsed_fence_is_not_renewed),
+		STORY(no_lease_outlives_the_wait_of_the_peers_next_life),
 		STORY(a_late_turn_proves_no_silence),
 		STORY(silence_is_judged_only_after_the_links_were_read),
 		STORY(news_that_comes_after_a_standstill_proves_no_silence),
 		STORY(a_lease_that_runs_low_is_probed_for_at_a_bounded_rate),
 		STORY(preempt_gives_the_vip_back_to_the_higher_priority),
+		STORY(preempt_gives_nothing_to_a_node_that_has_just_let_go),
 		STORY(preempt_does_not_undo_the_operators_switchover),
 		STORY(every_claim_has_a_higher_epoch_than_all_before),
 		STORY(a_flapping_node_is_held_down),

@@ -123,6 +123,17 @@ static void a_known_boot_breaks_the_silence_for_as_long_as_it_is_heard(void **st
 		assert_int_equal(hear(5, sequence, 0, 0, 0), DETECT_STRANGER);
 }
 
+static void what_the_known_boot_said_as_a_stranger_is_not_heard_twice(void **state)
+{
+	(void)state;
+	hear(5, 1, ME, 1, 0);
+	now += DEAD + 1;
+	assert_int_equal(hear(5, 2, 0, 0, 0), DETECT_STRANGER);
+	lease_sent_note(&sent, 2, 0, now);
+	assert_int_equal(hear(5, 3, ME, 2, 0), DETECT_NEWEST);
+	assert_int_equal(hear(5, 2, 0, 0, 0), DETECT_REPLAY);
+}
+
 static void a_stranger_breaks_the_silence_for_a_bounded_time(void **state)
 {
 	nanos first = now;
@@ -218,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup(a_stranger_beside_a_live_peer_is_refused, fresh),
 		cmocka_unit_test_setup(after_a_silence_the_known_boot_must_prove_itself_again, fresh),
 		cmocka_unit_test_setup(a_known_boot_breaks_the_silence_for_as_long_as_it_is_heard, fresh),
+		cmocka_unit_test_setup(what_the_known_boot_said_as_a_stranger_is_not_heard_twice, fresh),
 		cmocka_unit_test_setup(a_stranger_breaks_the_silence_for_a_bounded_time, fresh),
 		cmocka_unit_test_setup(a_strangers_words_are_not_heard_twice, fresh),
 		cmocka_unit_test_setup(the_newest_stranger_is_echoed_so_that_it_can_prove_itself, fresh),
