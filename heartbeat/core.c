@@ -68,8 +68,7 @@ static bool outranked(const struct heart *h, nanos now)
 	return h->settings.preempt && !damping_holds(&h->damping, now) && !(h->peer.flags & WIRE_HELD_DOWN) &&
 	       !h->claimed_by_order && now - h->detect.heard <= 2 * h->terms.interval && h->fit_since != 0 &&
 	       now - h->fit_since >= enough && h->peer.fitness == h->fitness &&
-	       heart_theirs(h).reach >= h->reach &&
-	       h->peer.priority > h->settings.priority;
+	       heart_theirs(h).reach >= h->reach && h->peer.priority > h->settings.priority;
 }
 
 static const char *why_fitter(const struct election_standing *other, const struct election_standing *me)
