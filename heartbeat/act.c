@@ -64,7 +64,8 @@ nanos heart_owes_proof(const struct heart *h)
 {
 	if (h->reach & REACH_SERVERS)
 		return h->state != NODE_ACTIVE && h->servers_seen <= h->peer_lacks ? h->peer_lacks : 0;
-	return h->state == NODE_ACTIVE && h->servers_missed <= h->peer_sees_servers ? h->peer_sees_servers : 0;
+	return h->state == NODE_ACTIVE && h->servers_missed <= h->peer_sees_servers ? h->peer_sees_servers
+										    : 0;
 }
 
 bool heart_gateway_lost(const struct heart *h, nanos now)
@@ -309,6 +310,7 @@ void act_beat(struct heart *h, nanos now, struct heart_actions *out)
 {
 	if (!h->settings.has_peer)
 		return;
+	h->beat_at = now;
 	for (unsigned i = 0; i < h->settings.n_links; i++)
 		act_send(h, i, 0, now, out);
 }

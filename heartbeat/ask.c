@@ -30,7 +30,8 @@ void ask_read(struct ask *ask, struct heart *heart)
 	nanos sent = ask->gateway ? gateway_read(ask->gateway) : 0;
 
 	if (sent > heart->witness.asked)
-		heart_witness(heart, heart->witness.question, WITNESS_YES, sent, sent + heart->terms.dead);
+		heart_witness(heart, heart->witness.question, WITNESS_YES, sent,
+			      sent + heart->terms.dead - heart->terms.margin);
 }
 
 void ask_take(struct ask *ask, struct heart *heart, const struct msg_witness *m)
@@ -44,17 +45,13 @@ void ask_on(struct ask *ask, const struct heart *heart, struct ipc *admin, nanos
 	const struct witness *w = &heart->witness;
 	struct msg_witness_ask m = {.question = w->question, .wanted = w->wanted};
 
-	if (ask->gateway && now >= ask_due(ask, heart)) {
-		gateway_probe(ask->gateway, now);
-		ask->probed = now;
+	/* Behind a heartbeat, and dated by it: if the probe gets through, so did that. */
+	if (ask->gateway && heart->beat_at > ask->probed &&
+	    witness_probe_due(heart->beat_at - ask->probed, detect_quiet(&heart->detect, now),
+			      heart->terms.interval)) {
+		ask->probed = heart->beat_at;
+		gateway_probe(ask->gateway, ask->probed);
 	}
 	if (ask->etcd && w->question != ask->told && ipc_send(admin, MSG_WITNESS_ASK, &m, -1) == 0)
 		ask->told = w->question;
-}
-
-nanos ask_due(const struct ask *ask, const struct heart *heart)
-{
-	if (!ask->gateway)
-		return NANOS_NEVER;
-	return witness_probe_at(ask->probed, heart->detect.quiet_since, heart->terms.interval);
 }

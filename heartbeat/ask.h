@@ -11,7 +11,7 @@
 /* Zero-initialised: there is no witness. */
 struct ask {
 	struct gateway *gateway; /* NULL: another kind, or none */
-	nanos probed;
+	nanos probed;            /* the heartbeat that the newest probe followed */
 	bool etcd;
 	nanos told; /* the question that admin knows */
 };
@@ -26,9 +26,7 @@ int ask_fd(const struct ask *ask);
 void ask_read(struct ask *ask, struct heart *heart);
 void ask_take(struct ask *ask, struct heart *heart, const struct msg_witness *m);
 
-/* Probes when it is time, tells admin what is wanted; after a turn. */
+/* Probes when it is time, tells admin what is wanted; after each turn, whose heartbeats have been sent. */
 void ask_on(struct ask *ask, const struct heart *heart, struct ipc *admin, nanos now);
-/* When ask_on() is to be called next; NANOS_NEVER. */
-nanos ask_due(const struct ask *ask, const struct heart *heart);
 
 #endif

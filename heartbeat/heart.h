@@ -168,6 +168,7 @@ struct heart {
 	struct lease_sent sent;
 	uint32_t sent_on_link[CONFIG_LINKS_MAX];
 	nanos next_beat, next_burst;
+	nanos beat_at; /* the newest heartbeat on all links */
 	nanos due;
 	uint64_t renewals, lapses;
 	nanos late_last, late_max;

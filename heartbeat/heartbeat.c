@@ -366,11 +366,10 @@ static void ask_for_checks(struct heartbeat *hb, nanos now)
 
 static void sleep_until_due(struct heartbeat *hb)
 {
-	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), ask = ask_due(&hb->ask, &hb->heart), left;
+	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), left;
 	struct timeval tv;
 
 	due = vip < due ? vip : due;
-	due = ask < due ? ask : due;
 	if (due == NANOS_NEVER) {
 		event_del(hb->timer);
 		return;

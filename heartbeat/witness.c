@@ -28,8 +28,7 @@ void witness_hear(struct witness *w, nanos question, enum witness_answer answer,
 	w->until = answer == WITNESS_YES ? until : 0;
 }
 
-nanos witness_probe_at(nanos last_probe, nanos quiet_since, nanos interval)
+bool witness_probe_due(nanos since, nanos quiet, nanos interval)
 {
-	return sooner(last_probe + later(interval, CALM_PACE),
-		      later(quiet_since + interval + interval / 8, last_probe + interval));
+	return since >= (quiet >= interval ? interval / 8 : later(interval, CALM_PACE));
 }

@@ -4,7 +4,7 @@
  * Silence looks the same whether the peer is dead or both nodes are cut from each other. With a witness a node believes in silence only
  * as long as the witness says yes:
  *
- *   gateway  yes: a target answered a probe that this node sent at `asked`. It only tells a node that is cut off from one that is
+ *   gateway  yes: a target answered a probe that followed the heartbeat of `asked`. It only tells a node that is cut off from one that is
  *            not: two nodes that both reach it both hear yes, and then all is as without a witness.
  *   etcd     yes: this node holds the key of the cluster, at least until `until`. Only one can.
  *
@@ -35,7 +35,10 @@ void witness_want(struct witness *w, bool wanted, nanos now);
 /* `asked` and `until` count with WITNESS_YES only. */
 void witness_hear(struct witness *w, nanos question, enum witness_answer answer, nanos asked, nanos until);
 
-/* gateway: when to probe next. Calmly while the peer is heard; from the first heartbeat that is missing on, every interval. */
-nanos witness_probe_at(nanos last_probe, nanos quiet_since, nanos interval);
+/*
+ * gateway: should a probe follow the heartbeat that has just been sent? While the peer is heard (`quiet` is short), calmly; from the first
+ * one that is missing on, with each. `since`: the last probe.
+ */
+bool witness_probe_due(nanos since, nanos quiet, nanos interval);
 
 #endif

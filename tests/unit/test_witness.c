@@ -30,15 +30,17 @@ static void answer(unsigned i, enum witness_answer word, nanos until)
 	heart_witness(&s.nodes[i].heart, s.nodes[i].heart.witness.question, word, third.asked[i], until);
 }
 
+/* As ask.c does it. */
 static void ask_gateway(unsigned i)
 {
 	struct heart *h = &s.nodes[i].heart;
 
-	if (s.now < witness_probe_at(third.asked[i], h->detect.quiet_since, INTERVAL))
+	if (h->beat_at <= third.asked[i] ||
+	    !witness_probe_due(h->beat_at - third.asked[i], detect_quiet(&h->detect, s.now), INTERVAL))
 		return;
-	third.asked[i] = s.now;
+	third.asked[i] = h->beat_at;
 	if (third.reached[i])
-		answer(i, WITNESS_YES, s.now + DEAD);
+		answer(i, WITNESS_YES, third.asked[i] + DEAD - h->terms.margin);
 }
 
 /* As admin does it: takes the key when it is free, keeps it while it is wanted, gives it back else. */
@@ -96,13 +98,15 @@ static void boot(unsigned i)
 	stage_boot_with(&s, i, &settings);
 }
 
-static int with(bool etcd)
+/* `phase`: between the heartbeats of the two. */
+static int with(bool etcd, nanos phase)
 {
 	third = (struct third){.etcd = etcd, .reached = {true, true}, .owner = -1};
 	memset(&s, 0, sizeof(s));
 	s.cut_link = -1;
 	s.now = SECONDS(500);
 	boot(0);
+	run(phase);
 	boot(1);
 	run(SECONDS(3));
 	return stage_holds(&s, 0) && !stage_holds(&s, 1) ? 0 : -1;
@@ -110,12 +114,12 @@ static int with(bool etcd)
 
 static int with_gateway(void **state)
 {
-	return with(false);
+	return with(false, 0);
 }
 
 static int with_etcd(void **state)
 {
-	return with(true);
+	return with(true, 0);
 }
 
 static void cut(bool is_cut)
@@ -256,16 +260,29 @@ static void an_answer_to_an_older_question_is_not_looked_at(void **state)
 	assert_int_equal(w.until, 0);
 }
 
-static void silence_is_probed_at_once_and_calm_is_not_disturbed(void **state)
+static void probes_are_calm_while_the_peer_is_heard_and_go_with_each_heartbeat_else(void **state)
 {
 	for (nanos interval = MS(10); interval <= MS(1000); interval += MS(10)) {
-		nanos quiet = SECONDS(5), first = quiet + interval + interval / 8;
-		struct lease_terms terms = lease_terms_of(interval, 3);
+		nanos calm = later(interval, MS(100));
 
-		assert_int_equal(witness_probe_at(quiet - interval, quiet, interval),
-				 sooner(first, quiet - interval + later(interval, MS(100))));
-		assert_true(first - quiet < lease_silence(&terms));
-		assert_int_equal(witness_probe_at(first, quiet, interval), first + interval);
+		assert_true(witness_probe_due(calm, interval - 1, interval));
+		assert_false(witness_probe_due(calm - 1, interval - 1, interval));
+		assert_true(witness_probe_due(interval / 4, interval, interval)); /* a burst */
+		assert_false(witness_probe_due(interval / 10, interval, interval));
+	}
+}
+
+/* Whenever in an interval the cut comes: what one node believes has ended before the other claims. */
+static void a_node_that_loses_both_at_once_never_overlaps(void **state)
+{
+	for (nanos at = 0; at < 2 * INTERVAL; at += MS(2)) {
+		assert_int_equal(with(false, at * 7 % INTERVAL), 0);
+		run(at);
+		cut(true);
+		third.reached[0] = false;
+		run(DEAD + MS(60));
+		assert_true(stage_holds(&s, 1) && !stage_holds(&s, 0));
+		assert_false(s.overlapped);
 	}
 }
 
@@ -496,6 +513,7 @@ int main(void)
 #define ETCD(name)    cmocka_unit_test_setup(name, with_etcd)
 	const struct CMUnitTest tests[] = {
 		GATEWAY(the_one_without_the_gateway_lets_go_and_the_other_claims),
+		cmocka_unit_test(a_node_that_loses_both_at_once_never_overlaps),
 		GATEWAY(a_passive_without_the_gateway_claims_nothing),
 		GATEWAY(a_gateway_that_both_see_decides_nothing),
 		GATEWAY(a_lost_gateway_alone_moves_nothing),
@@ -509,7 +527,7 @@ int main(void)
 		GATEWAY(a_holder_short_of_its_lease_asks_more_often),
 		GATEWAY(nobody_spins_while_the_witness_is_silent),
 		cmocka_unit_test(an_answer_to_an_older_question_is_not_looked_at),
-		cmocka_unit_test(silence_is_probed_at_once_and_calm_is_not_disturbed),
+		cmocka_unit_test(probes_are_calm_while_the_peer_is_heard_and_go_with_each_heartbeat_else),
 		ETCD(both_cut_and_the_key_keeps_the_vip_where_it_is),
 		ETCD(an_active_that_lost_etcd_too_is_replaced_when_its_lease_has_ended),
 		ETCD(etcd_lost_while_active_moves_nothing_until_the_peer_is_silent_too),
