@@ -4,8 +4,7 @@
  *
  * The shell's loop. On each wake-up:
  *   1. read every link dry: mac_open(), then heart_receive() for each datagram, with the instant at which it came: the
- *      kernel's time stamp, brought to clock_now() and kept between the last time that the links were dry and now. (The
- *      instant of reading is safe too, but a stopped process whose socket buffer ran over would then look deaf.)
+ *      kernel's time stamp, brought to clock_now() and kept between the last time that the links were dry and now.
  *   2. heart_turn(now), always, also when only datagrams woke it: replies leave here;
  *   3. heart_save(), then memory_save(), when heart_dirty();
  *   4. sleep until heart_due() or the next datagram.

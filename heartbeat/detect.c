@@ -64,10 +64,19 @@ static void count_arrival(struct detect_link *l, const struct wire_message *m, n
 	}
 }
 
+static nanos newer(nanos a, nanos b)
+{
+	return a > b ? a : b;
+}
+
 static void heard(struct detect *d, const struct wire_message *m, unsigned link, nanos at)
 {
 	count_arrival(&d->links[link], m, at);
-	d->heard = d->any_heard = d->quiet_since = d->alone_since = at;
+	/* Links are read one after the other: after a standstill what came first may be read last. */
+	d->heard = newer(d->heard, at);
+	d->any_heard = newer(d->any_heard, at);
+	d->quiet_since = newer(d->quiet_since, at);
+	d->alone_since = newer(d->alone_since, at);
 	d->stranger.budget_end = 0;
 }
 

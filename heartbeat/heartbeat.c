@@ -287,7 +287,7 @@ static void perform(struct heartbeat *hb, const struct heart_actions *actions)
 
 /* --- a turn --- */
 
-static void on_datagram(void *ctx, size_t link, const uint8_t *bytes, size_t n)
+static void on_datagram(void *ctx, size_t link, const uint8_t *bytes, size_t n, nanos at)
 {
 	struct heartbeat *hb = ctx;
 	struct wire_message message;
@@ -296,7 +296,7 @@ static void on_datagram(void *ctx, size_t link, const uint8_t *bytes, size_t n)
 
 	actions.n = 0;
 	if (reason == REJECT_NONE)
-		reason = heart_receive(&hb->heart, (unsigned)link, &message, clock_now(), &actions);
+		reason = heart_receive(&hb->heart, (unsigned)link, &message, at, &actions);
 	if (reason != REJECT_NONE)
 		hb->rejected[reason]++;
 	perform(hb, &actions);

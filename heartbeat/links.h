@@ -10,6 +10,7 @@
 
 #include "hapair/base/addr.h"
 #include "hapair/base/config.h"
+#include "hapair/base/clock.h"
 #include "heartbeat/wire.h"
 
 #include <stddef.h>
@@ -30,7 +31,19 @@ int links_fd(const struct links *links, size_t link);
 /* -ENETUNREACH and the like are the network's business, not the caller's. */
 int links_send(struct links *links, size_t link, const uint8_t *bytes, size_t n);
 
-typedef void links_on_datagram(void *ctx, size_t link, const uint8_t *bytes, size_t n);
+/* `at`: when it came, as links_arrival() says. */
+typedef void links_on_datagram(void *ctx, size_t link, const uint8_t *bytes, size_t n, nanos at);
+
+/*
+ * The instant at which a datagram came that the kernel stamped with the wall clock, 0 not at all: how long ago it was, by the wall
+ * clock, before now, but no earlier than the link was last read dry. Each of `now` and `before` (that read) is a pair of both clocks.
+ * Where the wall clock was set in between, the stamp says nothing, and the datagram counts as having come now. So a clock step
+ * changes nothing, and after a standstill of this process its peer looks neither younger nor older than it is.
+ */
+struct links_instant {
+	nanos clock, wall;
+};
+nanos links_arrival(nanos stamp, const struct links_instant *now, const struct links_instant *before);
 
 /*
  * Delivers everything that had arrived when it was called. Under a flood that is more than one socket buffer it stops

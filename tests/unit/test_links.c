@@ -1,4 +1,4 @@
-/* rooms: heartbeat/links.c hapair/base/addr.c */
+/* rooms: heartbeat/links.c hapair/base/addr.c hapair/base/clock.c */
 /*
  * test_links.c: the heartbeat's sockets on loopback, where a datagram is in the other's buffer when sendto() returns. The ports are
  * the kernel's choice.
@@ -27,9 +27,10 @@ static struct {
 	unsigned n;
 	size_t link, bytes;
 	uint8_t first, last;
+	nanos at;
 } got;
 
-static void note(void *ctx, size_t link, const uint8_t *bytes, size_t n)
+static void note(void *ctx, size_t link, const uint8_t *bytes, size_t n, nanos at)
 {
 	assert_ptr_equal(ctx, &got);
 	got.n++;
@@ -37,6 +38,7 @@ static void note(void *ctx, size_t link, const uint8_t *bytes, size_t n)
 	got.bytes = n;
 	got.first = n ? bytes[0] : 0;
 	got.last = n ? bytes[n - 1] : 0;
+	got.at = at;
 }
 
 static unsigned read_link(size_t link)
@@ -202,6 +204,43 @@ static void lengths_come_as_they_are_up_to_one_byte_too_long(void **state)
 	}
 }
 
+static void what_lay_in_the_buffer_has_the_instant_at_which_it_came(void **state)
+{
+	const uint8_t byte = 1;
+
+	(void)state;
+	for (size_t i = 0; i < LINKS; i++) {
+		nanos before, sent;
+
+		read_link(i);
+		usleep(20000);
+		before = clock_now();
+		assert_int_equal(links_send(peers, i, &byte, 1), 0);
+		sent = clock_now();
+		usleep(50000);
+		read_link(i);
+		assert_in_range(got.at, before - MS(1), sent + MS(1));
+	}
+}
+
+static void a_clock_that_was_set_makes_a_stamp_worthless(void **state)
+{
+	const struct links_instant before = {SECONDS(100), SECONDS(5000)},
+				   now = {SECONDS(101), SECONDS(5001)}, set = {SECONDS(101), SECONDS(8601)},
+				   back = {SECONDS(101), SECONDS(1401)},
+				   slewed = {SECONDS(101), SECONDS(5001) + US(500)};
+
+	(void)state;
+	assert_int_equal(links_arrival(SECONDS(5000) + MS(300), &now, &before), SECONDS(100) + MS(300));
+	assert_int_equal(links_arrival(SECONDS(5000) + MS(300), &slewed, &before), SECONDS(100) + US(299500));
+	assert_int_equal(links_arrival(0, &now, &before), now.clock);
+	assert_int_equal(links_arrival(SECONDS(5000) + MS(300), &set, &before), now.clock);
+	assert_int_equal(links_arrival(SECONDS(5000) + MS(300), &back, &before), now.clock);
+	/* Never out of what it can have been. */
+	assert_int_equal(links_arrival(SECONDS(4999), &now, &before), before.clock);
+	assert_int_equal(links_arrival(SECONDS(5002), &now, &before), now.clock);
+}
+
 static void an_address_that_the_machine_does_not_have_yet_is_no_error(void **state)
 {
 	/* TEST-NET-1 and the documentation prefix: RFC 5737, RFC 3849. */
@@ -243,6 +282,8 @@ int main(void)
 		TEST(the_peer_on_the_wrong_link_is_a_stranger),
 		TEST(a_link_is_read_dry_whoever_spoke),
 		TEST(lengths_come_as_they_are_up_to_one_byte_too_long),
+		TEST(what_lay_in_the_buffer_has_the_instant_at_which_it_came),
+		TEST(a_clock_that_was_set_makes_a_stamp_worthless),
 		TEST(an_address_that_the_machine_does_not_have_yet_is_no_error),
 		TEST(a_port_that_is_taken_is_an_error_and_leaves_nothing_open),
 	};
