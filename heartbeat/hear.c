@@ -183,7 +183,7 @@ int heart_receive(struct heart *h, unsigned link, const struct wire_message *m, 
 		return REJECT_NODE;
 	if (link >= h->settings.n_links || m->link != link)
 		return REJECT_LINK;
-	verdict = detect_message(&h->detect, m, link, h->boot, &h->sent, h->terms.dead, budget, at);
+	verdict = detect_message(&h->detect, m, link, h->boot, &h->sent, heart_wait(h), budget, at);
 	switch (verdict) {
 	case DETECT_BOOT:
 		return REJECT_BOOT;

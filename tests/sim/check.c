@@ -170,6 +170,15 @@ static nanos settling(const struct world *w)
 	return SETTLED_WAITS * w->dead * 3 / 2;
 }
 
+/* An order may wait for both nodes to be prepared. */
+static nanos effect_ends(const struct world *w, const struct fault *f)
+{
+	bool orders = f->p.kind == FAULT_SWITCH || f->p.kind == FAULT_LEAVE || f->p.kind == FAULT_UPGRADE;
+	nanos prepared = f->p.at + PREPARE_WAIT;
+
+	return orders && drains(w) && prepared > f->p.until ? prepared : f->p.until;
+}
+
 static bool alone(const struct world *w, const struct fault *f)
 {
 	nanos settle = settling(w);
@@ -177,8 +186,8 @@ static bool alone(const struct world *w, const struct fault *f)
 	for (unsigned i = 0; i < w->n_faults; i++) {
 		const struct fault *other = &w->faults[i];
 
-		if (other != f && disturbs(other) && other->p.at < f->p.until + settle &&
-		    other->p.until + settle > f->p.at)
+		if (other != f && disturbs(other) && other->p.at < effect_ends(w, f) + settle &&
+		    effect_ends(w, other) + settle > f->p.at)
 			return false;
 	}
 	return true;

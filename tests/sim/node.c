@@ -230,6 +230,7 @@ static bool stands_still(struct world *w, struct node *n, const struct heart_act
 	n->held = true;
 	/* What it read now leads to nothing before it goes on. */
 	n->held_heard = n->reached != n->reached_before;
+	n->reached = n->reached_before;
 	n->limit = n->limit_before;
 	w->held[n->id].n = out->n - next;
 	memcpy(w->held[n->id].list, out->list + next, (out->n - next) * sizeof(out->list[0]));
@@ -406,6 +407,7 @@ void node_leave(struct world *w, struct node *n)
 	static struct heart_actions out;
 
 	n->leaving = true;
+	n->has_record &= n->role_up; /* a daemon that stops starts no role again */
 	if (!listens(w, n))
 		return;
 	out.n = 0;
@@ -465,7 +467,7 @@ void node_end_role(struct world *w, struct node *n, bool memory_lost)
 		heart_save(&n->heart, n->turned_at, &n->record);
 		n->has_record = true;
 	}
-	if (memory_lost)
+	if (memory_lost || n->leaving)
 		n->has_record = false;
 	n->role_up = n->crash_armed = n->step_armed = n->held = false;
 	n->wake = NANOS_NEVER;
