@@ -14,6 +14,8 @@
  * Two answerers: one node answers, another answers, and the first answers again within 30 ms, or both answer
  * echo requests of the same turn, twice in a row. A hand-over shows one change only, however quick it is; it may fall into a turn.
  *
+ * Moves are changes of who answers that are no overlap.
+ *
  * It lives on a machine of its own, so that the answers to its questions teach no client where the VIP is.
  */
 #include "hapair/base/addr.h"
@@ -60,7 +62,7 @@ static size_t n_nodes;
 static struct {
 	char label[64];
 	nanos from;
-	size_t asked, both_in_one_turn, overlaps, strangers;
+	size_t asked, both_in_one_turn, overlaps, strangers, moves;
 	uint32_t both_turn; /* the newest turn in which both answered */
 	nanos overlap, longest_silence, last_answer, silence_from;
 	int holder; /* who answered last, -1 nobody yet */
@@ -94,6 +96,7 @@ static void note_change(int node, nanos now)
 		window.overlaps++;
 		window.overlap += held;
 	}
+	window.moves += window.holder >= 0;
 	if (window.n_changes == CHANGES_MAX) {
 		memmove(window.changes, window.changes + 2, (CHANGES_MAX - 2) * sizeof(window.changes[0]));
 		window.n_changes -= 2;
@@ -250,9 +253,10 @@ static void on_end(void)
 	       as_ms(stalls_worst(window.from, now)), window.asked);
 	printf("\"overlaps\":%zu,\"overlap_ms\":%.1f,\"both_in_one_turn\":%zu,\"silence_ms\":%.1f,\"silence_"
 	       "from_ms\":%.1f,"
-	       "\"strangers\":%zu,\"nodes\":{",
+	       "\"strangers\":%zu,\"moves\":%zu,\"nodes\":{",
 	       window.overlaps, as_ms(window.overlap), window.both_in_one_turn, as_ms(window.longest_silence),
-	       as_ms(window.silence_from - window.from), window.strangers);
+	       as_ms(window.silence_from - window.from), window.strangers,
+	       window.moves - window.overlaps);
 	for (size_t i = 0; i < n_nodes; i++) {
 		printf("%s", i ? "," : "");
 		print_node(&nodes[i]);
