@@ -77,8 +77,7 @@ fault_freeze-passive() { freeze 3 $(lab_pids "$OTHER"); }
 fault_machine-lost() {
 	lab_lose "$HOLDER"
 	sleep 2
-	lab_wipe "$HOLDER" # it comes back as from a boot
-	lab_cable "$HOLDER" up
+	lab_boot "$HOLDER"
 }
 fault_nothing() { sleep 2; }
 

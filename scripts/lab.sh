@@ -381,16 +381,18 @@ lab_lose() {
 	return 0
 }
 
-# lab_return NODE: what it left behind is as a reboot leaves it (no address, no filter), then it starts, on ports that forward since long.
+# lab_return NODE: it starts on a machine that was booted.
+lab_return() { lab_boot "$1" && lab_start "$1"; }
+
+# lab_boot NODE: what it left behind is as a reboot leaves it (no address, no filter), its ports forward since long.
 # (The kernel acts up to a second late on a cable that came, and asks only once a second for a neighbour that was silent:
 # a node that starts meanwhile is cut off from everything, and takes the VIP.)
-lab_return() {
+lab_boot() {
 	local node
 	lab_wipe "$1"
 	lab_cable "$1" up
 	lab_until 3 lab_cables_work "$1" || return 1
 	for node in $LAB_NODES; do lab_in "$node" ip neigh flush all; done
-	lab_start "$1"
 }
 
 lab_cables_work() { [ "$(lab_in "$1" ip -o link show up | grep -c 'state UP')" = 2 ]; }
