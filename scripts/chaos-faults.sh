@@ -181,11 +181,18 @@ fault_memory() {
 disk_faults() { awk '{ sub(/^.*\) /, ""); print $10 }' "/proc/$1/stat" 2>/dev/null || echo 0; }
 
 fault_flood() {
-	local mac from=10.78.0.1 to=10.78.0.2
+	local mac from=10.78.0.1 to=10.78.0.2 before
 	[ "$HOLDER" = alpha ] && from=10.78.0.2 to=10.78.0.1
 	mac=$(ip -n "$LAB_PREFIX-$HOLDER" -j link show eth1 | jq -r '.[0].address')
 	lab_in "$HOLDER" "$LAB_TOOLS/forge" capture eth1 7946 300 "$LAB/taken" >/dev/null
+	before=$(refused)
 	NOTE="$(lab_in watch "$LAB_TOOLS/forge" flood eth1 "$mac" "$LAB/taken" $from $to 50000 3 | jq .sent) sent"
+	sleep 0.5
+	NOTE+=", $(($(refused) - before)) refused"
+}
+refused() {
+	curl -s --unix-socket "$LAB/$HOLDER/run/control.sock" http://localhost/metrics |
+		awk '/^hapair_heartbeats_rejected_total/ { n += $NF } END { printf "%d", n }'
 }
 
 fault_switchovers() {
