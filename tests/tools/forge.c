@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,8 @@ static void flood(const struct ip *from, const struct ip *to, unsigned rate, uns
 		vectors[i] = (struct iovec){frames[i], length};
 		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
 	}
+	/* Else who is flooded takes the processor from the flood. */
+	sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1});
 	start = clock_now();
 	end = start + SECONDS(seconds);
 	while ((now = clock_now()) < end) {
