@@ -4,7 +4,8 @@
 #   make check              install what it needs, run every test            (root: the system stories need namespaces)
 #   make demo               install what it needs, show a failover under load (root)
 #   make bench              beside HAProxy and nginx, in the same run         (root)
-#   make unit sim config fuzz system layers    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
+#   make chaos              every fault we know, beside keepalived + HAProxy: CHAOS.md   (root, 10 minutes)
+#   make unit sim config fuzz system layers chaos-short    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
 #   make install DESTDIR= PREFIX=/usr
 #   variables: CC=clang  SANITIZE=address,undefined  BUILD=dir  DEBUG=1
 
@@ -26,7 +27,7 @@ BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
 endif
 
 PACKAGES := libevent_core libevent_extra libevent_openssl libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
-ifneq ($(filter-out clean deps demo check bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean deps demo check bench chaos,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 ifeq ($(PKG_LIBS),)
@@ -112,7 +113,12 @@ $(foreach s,$(UNIT_SOURCES),$(eval $(call program,$(s),$(s:tests/unit/%.c=$(BUIL
 $(foreach s,$(TOOL_SOURCES),$(eval $(call program,$(s),$(s:tests/tools/%.c=$(BUILD)/tests/tools/%),)))
 
 .PHONY: $(BUILD)/tools
-$(BUILD)/tools: $(TOOLS)
+$(BUILD)/tools: $(TOOLS) $(BUILD)/tests/tools/clock_shift.so
+
+$(BUILD)/tests/tools/clock_shift.so: tests/tools/preload/clock_shift.c
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(BASE_C) -O2 -fPIC -shared -o $@ $< -ldl
 
 .PHONY: unit
 unit: $(UNIT_TESTS)
@@ -133,7 +139,11 @@ system: $(BUILD)/hapair $(BUILD)/tools
 layers:
 	@scripts/layers
 
-.PHONY: deps demo check bench
+.PHONY: chaos-short
+chaos-short: $(BUILD)/hapair $(BUILD)/tools
+	@scripts/chaos --quick $(BUILD)
+
+.PHONY: deps demo check bench chaos
 deps:
 	@scripts/deps check
 check:
@@ -147,6 +157,10 @@ bench:
 	@scripts/deps bench
 	@$(MAKE) --no-print-directory -s -j2 all
 	@scripts/bench $(BUILD)
+chaos:
+	@scripts/deps chaos
+	@$(MAKE) --no-print-directory -s -j2 all
+	@scripts/chaos --write $(BUILD)
 
 .PHONY: install
 install: $(BUILD)/hapair

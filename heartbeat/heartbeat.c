@@ -929,6 +929,19 @@ static void on_stop(struct role_runtime *rt)
 	turn(hb);
 }
 
+/* The other roles are killed with the supervisor: there is nothing to drain, and the peer is to know at once. */
+static void on_orphaned(struct role_runtime *rt)
+{
+	struct heartbeat *hb = self(rt);
+	struct heart_actions actions = {0};
+
+	heart_fitness(&hb->heart, FITNESS_DEAD, clock_now(), &actions);
+	perform(hb, &actions);
+	on_stop(rt);
+	if (!hb->heart.stopped) /* a drain that goes on is not waited for */
+		on_stop(rt);
+}
+
 const struct role_ops heartbeat_role = {
 	.self = ROLE_HEARTBEAT,
 	.start = start,
@@ -937,4 +950,5 @@ const struct role_ops heartbeat_role = {
 	.on_gone = on_gone,
 	.on_config = on_config,
 	.on_stop = on_stop,
+	.on_orphaned = on_orphaned,
 };

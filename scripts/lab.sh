@@ -274,14 +274,15 @@ lab_backends_start() {
 
 # --- the nodes -------------------------------------------------------------------------------------------------------
 
-# The usual configuration, on standard output. LAB_INTERVAL, LAB_START_WAIT, LAB_CHECK (interval), LAB_BALANCE, LAB_NOTIFY
-# (lines for a notify block), LAB_WITNESS (a witness block) and LAB_MORE (further lines) change it.
+# The usual configuration, on standard output. LAB_INTERVAL, LAB_START_WAIT, LAB_DRAIN (drain_timeout), LAB_CHECK (interval), LAB_BALANCE,
+# LAB_NOTIFY (lines for a notify block), LAB_WITNESS (a witness block) and LAB_MORE (further lines) change it.
 lab_config() {
 	cat <<-END
 		cluster lab {
 		  secret_file = $LAB/secret.key
 		  interval    = ${LAB_INTERVAL:-50ms}
 		  start_wait  = ${LAB_START_WAIT:-500ms}
+		  ${LAB_DRAIN:+drain_timeout = $LAB_DRAIN}
 		  ${LAB_WITNESS:-}
 		}
 		node alpha { link = { 10.78.0.1:7946, 10.77.0.1:7946 }  priority = 200 }
@@ -326,11 +327,11 @@ lab_hapair() {
 	"$LAB_HAPAIR" -c "$LAB/hapair.conf" -n "$node" -r "$LAB/$node/run" -s "$LAB/$node/state" "$@"
 }
 
-# lab_start NODE: hapair run, in the background. Does not wait.
+# lab_start NODE: hapair run, in the background. Does not wait. LAB_WRAP, when it is a function, prints words that go before the command.
 lab_start() {
 	local node=$1
 	mkdir -p "$LAB/$node"
-	lab_bg "$node" "$LAB/$node/log" "$LAB_HAPAIR" -c "$LAB/hapair.conf" -n "$node" \
+	lab_bg "$node" "$LAB/$node/log" $(${LAB_WRAP:-:} "$node") "$LAB_HAPAIR" -c "$LAB/hapair.conf" -n "$node" \
 		-r "$LAB/$node/run" -s "$LAB/$node/state" run
 	echo "$LAB_PID" >"$LAB/$node/lab.pid"
 }
@@ -397,16 +398,18 @@ lab_lose() {
 	return 0
 }
 
-# lab_return NODE: what it left behind is as a reboot leaves it (no address, no filter), then it starts, on ports that forward since long.
+# lab_return NODE: it starts on a machine that was booted.
+lab_return() { lab_boot "$1" && lab_start "$1"; }
+
+# lab_boot NODE: what it left behind is as a reboot leaves it (no address, no filter), its ports forward since long.
 # (The kernel acts up to a second late on a cable that came, and asks only once a second for a neighbour that was silent:
 # a node that starts meanwhile is cut off from everything, and takes the VIP.)
-lab_return() {
+lab_boot() {
 	local node
 	lab_wipe "$1"
 	lab_cable "$1" up
 	lab_until 3 lab_cables_work "$1" || return 1
 	for node in $LAB_NODES; do lab_in "$node" ip neigh flush all; done
-	lab_start "$1"
 }
 
 lab_cables_work() { [ "$(lab_in "$1" ip -o link show up | grep -c 'state UP')" = 2 ]; }
@@ -498,6 +501,18 @@ lab_events() {
 # Does the node's interface carry a VIP?
 lab_has_vip() {
 	ip -n "$LAB_PREFIX-$1" -o addr show | grep -qE " ($LAB_VIP|$LAB_VIP6)/"
+}
+
+# lab_footprint NODE: what a node may touch on its machine and must put back, without lifetimes, handles and counters.
+lab_footprint() {
+	lab_in "$1" nft -s list ruleset
+	lab_in "$1" ip -o addr show | sed 's/ valid_lft.*//; s/ dynamic//' | sort
+	lab_in "$1" ip rule
+	lab_in "$1" ip -6 rule
+	lab_in "$1" ip route show table all | sed 's/ expires [0-9]*sec//' | sort
+	lab_in "$1" ip -6 route show table all | sed 's/ expires [0-9]*sec//' | sort
+	lab_in "$1" sysctl -a -r '^net[./](ipv4|ipv6|core)[./]' 2>/dev/null |
+		grep -vE '\.(stable_secret|flush|cookie_key|bpf_jit.*|netdev_rss_key|nf_conntrack_count|tcp_fastopen_key) ='
 }
 
 lab_mac() { ip -n "$LAB_PREFIX-$1" -j link show eth0 | jq -r '.[0].address'; }

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define ALIVE_EVERY      MS(1000)
+#define ORPHAN_ENDS  SECONDS(1) /* after the death of the supervisor */
 #define CHANNEL_PRIORITY 1
 
 /* What role.c keeps beside what the role sees. */
@@ -269,11 +270,24 @@ static void on_supervisor_message(void *ctx, enum role from, enum msg_type type,
 	}
 }
 
+static void on_last_words_over(evutil_socket_t fd, short what, void *ctx)
+{
+	_exit(EXIT_FAILURE);
+}
+
 static void on_supervisor_gone(void *ctx, enum role from)
 {
-	/* Nobody is left to restart us or to be told. At once: whatever is held lapses by itself. */
+	struct life *life = ctx;
+	struct timeval within = clock_timeval(ORPHAN_ENDS);
+
+	/* Nobody is left to restart us or to be told. At once, and if not: whatever is held lapses by itself. */
 	log_error("the supervisor is gone");
-	_exit(EXIT_FAILURE);
+	if (!life->begun || !life->rt.ops->on_orphaned ||
+	    event_base_once(life->rt.base, -1, EV_TIMEOUT, on_last_words_over, NULL, &within) < 0)
+		_exit(EXIT_FAILURE);
+	ipc_free(life->rt.peers[ROLE_SUPERVISOR]);
+	life->rt.peers[ROLE_SUPERVISOR] = NULL;
+	life->rt.ops->on_orphaned(&life->rt);
 }
 
 static const struct ipc_handler supervisor_handler = {on_supervisor_message, on_supervisor_gone};
@@ -348,7 +362,7 @@ int role_run(const struct role_ops *ops, const struct role_reader *reader, const
 	set_process_name(ops->self);
 	ignore_signals();
 	/* Until sandbox_enter() says it again after the change of user. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, ops->on_orphaned ? 0 : SIGKILL, 0, 0, 0);
 	if (fcntl(ROLE_SUPERVISOR_FD, F_SETFD, FD_CLOEXEC) < 0)
 		log_fatal("there is no supervisor on descriptor %d", ROLE_SUPERVISOR_FD);
 	snapshot_reader = reader;

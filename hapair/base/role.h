@@ -46,6 +46,8 @@ struct role_ops {
 	void (*on_config)(struct role_runtime *rt, const struct config *next);
 	/* Ends by calling role_exit() now or later. */
 	void (*on_stop)(struct role_runtime *rt);
+	/* The supervisor is gone: the last words, then role_exit(), within a second. NULL: the role is killed with its parent. */
+	void (*on_orphaned)(struct role_runtime *rt);
 };
 
 /* How main tells base to read and free a configuration without base knowing the reader. */

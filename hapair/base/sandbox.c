@@ -416,7 +416,8 @@ int sandbox_enter(enum sandbox_profile profile, const char *user)
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warning("no_new_privs is refused: %s", strerror(errno));
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	/* heartbeat sees its supervisor's death by itself, and has to tell the peer. */
+	if (prctl(PR_SET_PDEATHSIG, profile == SANDBOX_HEARTBEAT ? 0 : SIGKILL, 0, 0, 0) < 0)
 		log_warning("parent-death signal is refused: %s", strerror(errno));
 	if (!FILTERS_CALLS)
 		return 0;

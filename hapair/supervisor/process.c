@@ -35,15 +35,16 @@ int process_start(struct process *p, const struct ipc_handler *handler, void *ct
 {
 	int channel, r;
 
+	p->ready = p->frozen = false;
 	if (p->spare.pid > 0) {
 		spawn_prioritize(p->role, p->spare.pid);
 		p->pid = p->spare.pid;
+		p->frozen = p->spare.frozen;
 		channel = p->spare.channel;
 		p->spare.pid = 0;
 	} else if ((r = create(p, false, &p->pid, &channel)) < 0) {
 		return r;
 	}
-	p->ready = false;
 	patience_started(&p->patience, clock_now());
 	p->channel = ipc_new(p->home->base, channel, ROLE_SUPERVISOR, p->role, handler, ctx, 1);
 	if (!p->channel) {
@@ -71,12 +72,31 @@ bool process_reaped(struct process *p, pid_t pid, int wait_status)
 	return true;
 }
 
+bool process_note(struct process *p, pid_t pid, int wait_status)
+{
+	if (pid != p->pid && pid != p->spare.pid)
+		return false;
+	*(pid == p->pid ? &p->frozen : &p->spare.frozen) = WIFSTOPPED(wait_status);
+	return true;
+}
+
+bool process_kill_frozen(struct process *p)
+{
+	if (p->spare.pid > 0 && p->spare.frozen)
+		kill(p->spare.pid, SIGKILL);
+	if (p->pid <= 0 || !p->frozen)
+		return false;
+	kill(p->pid, SIGKILL);
+	return true;
+}
+
 void process_keep_spare(struct process *p)
 {
 	int r;
 
 	if ((p->role != ROLE_HEARTBEAT && p->role != ROLE_PROXY) || !p->ready || p->spare.pid > 0)
 		return;
+	p->spare.frozen = false;
 	r = create(p, true, &p->spare.pid, &p->spare.channel);
 	if (r < 0)
 		log_warning("no spare %s: %s", role_name(p->role), strerror(-r));

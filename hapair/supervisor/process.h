@@ -30,12 +30,14 @@ struct process {
 	int last_exit; /* wait status; 0 before the first death */
 	nanos died;    /* instant of the newest death */
 	struct patience patience;
+	bool frozen; /* stopped by a signal (SIGSTOP), as was told last */
 	struct {
 		pid_t pid; /* 0: none */
 		int channel;
+		bool frozen;
 	} spare;
-	struct supervisor *of; /* whose it is, and its timers: for a delayed start, for a death that takes long */
-	struct event *again, *late;
+	struct supervisor *of; /* whose it is, and its timers: for a delayed start, for a death that takes long, for a stop that does */
+	struct event *again, *late, *thaw;
 };
 
 /* Begins a life, from the spare where there is one; the process waits for BEGIN. 0 or negative errno, with pid 0 unless the
@@ -44,6 +46,12 @@ int process_start(struct process *p, const struct ipc_handler *handler, void *ct
 
 /* `pid` was reaped: true when it was this life (its spare's death is dealt with here). */
 bool process_reaped(struct process *p, pid_t pid, int wait_status);
+
+/* What waitpid(2) said of `pid` short of its death: stopped, or continued. True when it is this life or its spare. */
+bool process_note(struct process *p, pid_t pid, int wait_status);
+
+/* Kills what is still frozen, life and spare; true when it was this life. */
+bool process_kill_frozen(struct process *p);
 
 /* Makes a spare where one is wanted and missing. */
 void process_keep_spare(struct process *p);

@@ -11,7 +11,8 @@
  * While RUNNING a role that dies is started again: the first time at once, then with growing delays (patience.h), for ever: the
  * other roles go on, and with them what the node can still do. Each role has a channel to every other; a fresh one gets fresh
  * channels, and so do its neighbours. For heartbeat and the proxy a spare process is kept, loaded and waiting (spawn.h), so that
- * the next life begins within a few milliseconds.
+ * the next life begins within a few milliseconds. A role that is stopped (SIGSTOP) is killed and follows that way; one that says nothing
+ * for long (patience.h) too.
  */
 #include "hapair/supervisor/supervisor.h"
 
@@ -272,15 +273,24 @@ static void reaped(struct process *p, int wait_status)
 	stop_advance(s);
 }
 
+/*
+ * A stopped process is as good as dead to those who wait for it, and the kernel tells its parent at once. A signal to the whole node
+ * (a SIGSTOP, and the SIGCONT after it) reaches its processes one after the other: that much is waited for.
+ */
+#define FROZEN MS(50)
+
 static void reap(struct supervisor *s)
 {
 	int wait_status;
 	pid_t pid;
 
 	/* As the first process of a container we also inherit what a hook left behind. */
-	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &wait_status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
 		each_process(p, s)
-			if (process_reaped(p, pid, wait_status)) {
+			if (WIFSTOPPED(wait_status) || WIFCONTINUED(wait_status)) {
+				if (process_note(p, pid, wait_status) && WIFSTOPPED(wait_status))
+					after(p->thaw, FROZEN);
+			} else if (process_reaped(p, pid, wait_status)) {
 				reaped(p, wait_status);
 				break;
 			}
@@ -300,6 +310,15 @@ static void on_late(evutil_socket_t fd, short what, void *ctx)
 	if (p->pid > 0 && !p->channel && p->of->phase == PHASE_RUNNING &&
 	    process_reaped(p, p->pid, SIGKILL))
 		reaped(p, SIGKILL);
+}
+
+static void on_still_frozen(evutil_socket_t fd, short what, void *ctx)
+{
+	struct process *p = ctx;
+
+	reap(p->of); /* it may have been continued */
+	if (process_kill_frozen(p))
+		log_error("%s was stopped by a signal and not continued: killed", role_name(p->role));
 }
 
 /* Ends the channel before the process, it does not obey any more, and is ended. */
@@ -747,7 +766,8 @@ static bool make_events(struct supervisor *s)
 		p->role = (enum role)(p - s->processes);
 		p->again = event_new(s->base, -1, 0, on_again, p);
 		p->late = event_new(s->base, -1, 0, on_late, p);
-		if (!p->again || !p->late)
+		p->thaw = event_new(s->base, -1, 0, on_still_frozen, p);
+		if (!p->again || !p->late || !p->thaw)
 			return false;
 	}
 	s->feeds_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
@@ -800,6 +820,8 @@ static void tear_down(struct supervisor *s)
 			event_free(p->again);
 		if (p->late)
 			event_free(p->late);
+		if (p->thaw)
+			event_free(p->thaw);
 	}
 	remove_control_socket(s);
 	directory_release(&s->run);

@@ -5,26 +5,18 @@ set -u
 . "$(dirname "$0")/../../scripts/story.sh"
 story "a planned switchover breaks nothing and leaves nothing behind"
 
-# What a switchover may touch on a node, without lifetimes and handles.
-machine_of() {
-	lab_in "$1" nft -s list ruleset
-	lab_in "$1" ip -o addr show | sed 's/ valid_lft.*//; s/ dynamic//' | sort
-	lab_in "$1" ip route show table all | sed 's/ expires [0-9]*sec//' | sort
-	lab_in "$1" ip -6 route show table all | sed 's/ expires [0-9]*sec//' | sort
-	lab_in "$1" sysctl net.ipv4.conf.eth0 net.ipv4.conf.lo net.ipv4.conf.all
-}
 quiet() { lab_settled && ! lab_in alpha nft list tables | grep -q _drain && ! lab_in beta nft list tables | grep -q _drain; }
 same_as_before() { # TEXT
 	local node
 	lab_until 15 quiet || not_ok "$1: the drain ends"
 	sleep 1.3
 	for node in $LAB_NODES; do
-		machine_of "$node" >"$LAB/after.$node"
+		lab_footprint "$node" >"$LAB/after.$node"
 		expect "$1: rules, addresses, routes and settings of $node are as before" \
 			diff "$LAB/before.$node" "$LAB/after.$node"
 	done
 }
-remember() { for node in $LAB_NODES; do machine_of "$node" >"$LAB/before.$node"; done; }
+remember() { for node in $LAB_NODES; do lab_footprint "$node" >"$LAB/before.$node"; done; }
 
 lab_pair_start
 for n in 1 2 3; do truncate -s 60M "$LAB/web$n/files/60m"; chmod a+r "$LAB/web$n/files/60m"; done

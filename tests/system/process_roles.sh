@@ -73,8 +73,14 @@ equal "each was restarted once" "$(lab_status alpha '[.processes[] | select(.rol
 
 # A role that hangs: nobody sees its socket close. 10 s of silence, then it is ended.
 pid=$(lab_pids alpha admin)
+"$LAB_TOOLS/hold" "$pid" 20 &
+expect "a role that hangs is ended and started again" lab_until 20 runs_again admin "$pid"
+expect "for its silence" grep -q "admin has said nothing for 10 s" "$LAB/alpha/log"
+# One that is stopped: its parent is told.
+sleep 1.1
+pid=$(lab_pids alpha runner)
 kill -STOP "$pid"
-expect "a frozen role is ended and started again" lab_until 20 runs_again admin "$pid"
+expect "a frozen role is ended and started again soon" lab_until 2 runs_again runner "$pid"
 
 # The whole node frozen: its silence is no role's fault.
 before=$(for role in $ROLES; do lab_pids alpha $role; done)

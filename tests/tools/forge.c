@@ -15,6 +15,8 @@
  *   keyid      the same under a key id that nobody has
  *   cluster    the same, signed with the pair's own key, of another cluster
  *   node       the same, signed with the pair's own key, of a node that is not in the pair
+ *   forge flood INTERFACE MAC FILE FROM TO RATE SECONDS
+ *                                                the newest under a wrong signature, each another, RATE a second
  * and prints {"sent":N}.
  */
 #include "hapair/base/addr.h"
@@ -27,6 +29,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,7 @@
 
 #define PACE      US(200) /* between two datagrams: none is lost to a full socket */
 #define TAKEN_MAX 4096
+#define BATCH     256 /* of a flood: datagrams a system call, at most */
 
 /* One datagram in the file, host order; the file is of this machine only. */
 struct taken {
@@ -198,6 +202,48 @@ static void forge(const struct ip *from, const struct ip *to, const char *how, c
 	}
 }
 
+/* What is due by now goes out in one batch, a millisecond at a time. */
+static void flood(const struct ip *from, const struct ip *to, unsigned rate, unsigned seconds)
+{
+	static uint8_t frames[BATCH][WIRE_SIZE_MAX + 64];
+	static struct mmsghdr messages[BATCH];
+	static struct iovec vectors[BATCH];
+	const struct taken *t = newest(from, to);
+	size_t length = 0, due;
+	nanos start, now, end;
+
+	for (size_t i = 0; i < BATCH; i++) {
+		length = frames_udp(&out.self, out.mac, &t->from, &t->to, t->bytes, t->n, frames[i]);
+		vectors[i] = (struct iovec){frames[i], length};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
+	}
+	/* Else who is flooded takes the processor from the flood. */
+	sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1});
+	start = clock_now();
+	end = start + SECONDS(seconds);
+	while ((now = clock_now()) < end) {
+		due = (size_t)((now - start) * rate / NS_PER_S) - out.sent;
+		due = due < BATCH ? due : BATCH;
+		for (size_t i = 0; i < due; i++) { /* the last bytes are the signature's */
+			uint64_t other = out.sent + i;
+
+			memcpy(frames[i] + length - sizeof(other), &other, sizeof(other));
+		}
+		for (size_t sent = 0; sent < due;) {
+			int n = sendmmsg(out.fd, messages + sent, (unsigned)(due - sent), 0);
+
+			if (n > 0) {
+				sent += (size_t)n;
+				out.sent += (size_t)n;
+			} else if (errno != ENOBUFS && errno != EAGAIN) {
+				die("sendmmsg: %s", strerror(errno));
+			}
+		}
+		if (due < BATCH)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ip from, to;
@@ -206,16 +252,19 @@ int main(int argc, char **argv)
 		capture(argv[2], (uint16_t)atoi(argv[3]), MS(atoi(argv[4])), argv[5]);
 		return 0;
 	}
-	if (argc < 8 || strcmp(argv[1], "send") != 0)
+	if (argc < 8 || (strcmp(argv[1], "send") != 0 && (strcmp(argv[1], "flood") != 0 || argc != 9)))
 		die("usage: forge capture INTERFACE PORT MS FILE | forge send INTERFACE MAC FILE FROM TO HOW "
-		    "[SECRET_FILE CLUSTER]");
+		    "[SECRET_FILE CLUSTER] | forge flood INTERFACE MAC FILE FROM TO RATE SECONDS");
 	out.fd = frames_open(argv[2], &out.self);
 	if (!frames_parse_mac(argv[3], out.mac))
 		die("%s: not a MAC address", argv[3]);
 	load_file(argv[4]);
 	if (ip_parse(span_of(argv[5]), &from) < 0 || ip_parse(span_of(argv[6]), &to) < 0)
 		die("FROM and TO are addresses");
-	forge(&from, &to, argv[7], argc > 8 ? argv[8] : NULL, argc > 9 ? argv[9] : NULL);
+	if (strcmp(argv[1], "flood") == 0)
+		flood(&from, &to, (unsigned)atoi(argv[7]), (unsigned)atoi(argv[8]));
+	else
+		forge(&from, &to, argv[7], argc > 8 ? argv[8] : NULL, argc > 9 ? argv[9] : NULL);
 	printf("{\"sent\":%zu}\n", out.sent);
 	return 0;
 }

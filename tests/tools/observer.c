@@ -14,6 +14,8 @@
  * Two answerers: one node answers, another answers, and the first answers again within 30 ms, or both answer
  * echo requests of the same turn, twice in a row. A hand-over shows one change only, however quick it is; it may fall into a turn.
  *
+ * Moves are changes of who answers that are no overlap.
+ *
  * It lives on a machine of its own, so that the answers to its questions teach no client where the VIP is.
  */
 #include "hapair/base/addr.h"
@@ -39,6 +41,7 @@
 #define SYN_EVERY   5      /* turns */
 #define INTERLEAVED MS(30) /* answering again so soon after another: both hold it */
 #define CHANGES_MAX 64
+#define REPEATED    250 /* turns: a SYN-ACK so old is sent again (RFC 6298, after 1 s), for a connection that began then */
 
 static const char *const kind_names[ANSWER_COUNT] = {"arp", "ndp", "icmp", "icmp6", "tcp"};
 
@@ -60,7 +63,7 @@ static size_t n_nodes;
 static struct {
 	char label[64];
 	nanos from;
-	size_t asked, both_in_one_turn, overlaps, strangers;
+	size_t asked, both_in_one_turn, overlaps, strangers, moves, repeated;
 	uint32_t both_turn; /* the newest turn in which both answered */
 	nanos overlap, longest_silence, last_answer, silence_from;
 	int holder; /* who answered last, -1 nobody yet */
@@ -94,6 +97,7 @@ static void note_change(int node, nanos now)
 		window.overlaps++;
 		window.overlap += held;
 	}
+	window.moves += window.holder >= 0;
 	if (window.n_changes == CHANGES_MAX) {
 		memmove(window.changes, window.changes + 2, (CHANGES_MAX - 2) * sizeof(window.changes[0]));
 		window.n_changes -= 2;
@@ -160,6 +164,8 @@ static void hear(void)
 			window.strangers++;
 		else if (answer.announcement)
 			note_announcement(&nodes[node], clock_now());
+		else if (answer.kind == ANSWER_TCP && turn_number - answer.turn > REPEATED)
+			window.repeated++;
 		else
 			note_answer(node, answer.kind, answer.turn, clock_now());
 	}
@@ -250,9 +256,10 @@ static void on_end(void)
 	       as_ms(stalls_worst(window.from, now)), window.asked);
 	printf("\"overlaps\":%zu,\"overlap_ms\":%.1f,\"both_in_one_turn\":%zu,\"silence_ms\":%.1f,\"silence_"
 	       "from_ms\":%.1f,"
-	       "\"strangers\":%zu,\"nodes\":{",
+	       "\"strangers\":%zu,\"moves\":%zu,\"repeated\":%zu,\"nodes\":{",
 	       window.overlaps, as_ms(window.overlap), window.both_in_one_turn, as_ms(window.longest_silence),
-	       as_ms(window.silence_from - window.from), window.strangers);
+	       as_ms(window.silence_from - window.from), window.strangers,
+	       window.moves - window.overlaps, window.repeated);
 	for (size_t i = 0; i < n_nodes; i++) {
 		printf("%s", i ? "," : "");
 		print_node(&nodes[i]);

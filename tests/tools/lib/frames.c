@@ -27,6 +27,7 @@
 #define ICMP_ECHO_REPLY   0 /* RFC 792; the header that names them clashes with struct ip */
 #define ICMP_ECHO_REQUEST 8
 #define OBSERVER_ID       0x4f42
+#define SEQUENCE_STEP 1000 /* of a SYN's sequence, by turn */
 #define OBSERVER_PORT     60999
 
 bool frames_parse_mac(const char *text, uint8_t ret[6])
@@ -198,7 +199,7 @@ size_t frames_syn(const struct frames_self *self, const struct ip *to, uint16_t 
 
 	tcp.source = htons((uint16_t)(OBSERVER_PORT - turn % 4000));
 	tcp.dest = htons(port);
-	tcp.seq = htonl(turn * 1000);
+	tcp.seq = htonl(turn * SEQUENCE_STEP);
 	tcp.check = checksum(&tcp, sizeof(tcp),
 			     sum_words(self->ip.bytes, 4) + sum_words(to->bytes, 4) + IPPROTO_TCP +
 				     (uint32_t)sizeof(tcp));
@@ -277,8 +278,12 @@ static bool read_ipv4(const struct frames_self *self, const struct ip *vip, cons
 	}
 	/* A reset shows that the address is taken in as well as an accepted SYN does. */
 	if (p[-(ptrdiff_t)head + 9] == IPPROTO_TCP && n >= head + 20) {
+		uint32_t acknowledged;
+
+		memcpy(&acknowledged, p + 8, 4);
 		ret->kind = ANSWER_TCP;
-		return true;
+		ret->turn = (ntohl(acknowledged) - 1) / SEQUENCE_STEP;
+		return (p[13] & TH_ACK) != 0; /* what acknowledges nothing answers nothing */
 	}
 	return false;
 }

@@ -46,7 +46,7 @@ enum answer_kind { ANSWER_ARP, ANSWER_NDP, ANSWER_ICMP, ANSWER_ICMP6, ANSWER_TCP
 struct answer {
 	enum answer_kind kind;
 	bool announcement; /* nobody asked: gratuitous ARP, unsolicited NA */
-	uint32_t turn;     /* of an echo, else 0 */
+	uint32_t turn;     /* of an echo or a SYN, else 0 */
 };
 
 /* Is this frame somebody's answer, to us, for one of the VIPs? */
