@@ -218,6 +218,9 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 	case HEART_CLAIM:
 		fence_was_set(hb, action, vip_claim(hb->vips, action->until), more);
 		break;
+	case HEART_RESET:
+		vip_reset(hb->vips);
+		break;
 	case HEART_CLOSE:
 		vip_close(hb->vips);
 		keep(hb); /* before the peer is told: without nft, the next life would open it again */

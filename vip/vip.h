@@ -15,6 +15,7 @@
 
 #include "hapair/base/addr.h"
 #include "hapair/base/clock.h"
+#include "hapair/base/flow.h"
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -83,6 +84,19 @@ int vip_claim(struct vips *vips, nanos until);
 
 /* Another end for what is held, later or sooner. -ENOENT: it had lapsed; then it is closed and stays so. */
 int vip_extend(struct vips *vips, nanos until);
+
+/*
+ * Before vip_close(), where this node lets go and nobody serves its connections on: they end, with a reset to their clients while the
+ * fence is still open, for 2 ms at most. What is left then ends in the turns that follow, unheard; a claim or a preparation stops that.
+ */
+void vip_reset(struct vips *vips);
+
+/*
+ * After a claim: connections that the node before had and that are lost. Each client is made to ask for its own, and is
+ * answered by a reset. Only of VIPs that are held. A few microseconds each, never waits; what does not leave is not repeated. `seq`
+ * is a number that should be another one each time (tickle.h). Returns how many left.
+ */
+size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n, uint32_t seq);
 
 /* No answer from here from now on. */
 int vip_close(struct vips *vips);

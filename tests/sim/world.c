@@ -232,6 +232,9 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 		if (w->trace_all)
 			world_trace(w, "%c   fence for %.3f", name, left);
 		break;
+	case HEART_RESET:
+		world_trace(w, "%c   tells its clients", name);
+		break;
 	case HEART_CLOSE:
 		world_trace(w, "%c   closes its fence", name);
 		break;
@@ -317,6 +320,7 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 			   n->id);
 		break;
 	case HEART_UNDRAIN:
+	case HEART_RESET:
 		break;
 	case HEART_ANNOUNCE:
 		w->announces++;

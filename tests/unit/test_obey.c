@@ -70,6 +70,38 @@ static void the_fence_is_closed_before_released_is_said(void **state)
 	assert_false(out.list[send_at].message.flags & WIRE_ASKS);
 }
 
+static void clients_are_told_before_the_fence_is_closed(void **state)
+{
+	unsigned reset_at = 0, close_at = 0;
+
+	(void)state;
+	out.n = 0;
+	heart_fitness(&s.nodes[0].heart, FITNESS_DEAD, s.now, &out);
+	for (unsigned k = 0; k < out.n; k++) {
+		if (out.list[k].kind == HEART_RESET)
+			reset_at = k + 1;
+		if (out.list[k].kind == HEART_CLOSE)
+			close_at = k + 1;
+	}
+	assert_true(reset_at > 0 && reset_at < close_at);
+}
+
+static void a_stall_with_nobody_else_there_keeps_the_connections(void **state)
+{
+	unsigned claims = s.nodes[0].claims;
+
+	(void)state;
+	kill_node(1);
+	stage_run(&s, SECONDS(2));
+	kill_node(0);
+	stage_run(&s, SECONDS(1));
+	s.nodes[0].runs = true;
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[0].claims, claims + 1);
+	assert_int_equal(s.nodes[0].resets, 0);
+	assert_true(stage_holds(&s, 0));
+}
+
 static void switchover_moves_once_and_reports(void **state)
 {
 	const char *text;
@@ -335,6 +367,8 @@ int main(void)
 		STORY(an_unfit_active_stays_when_nobody_better_is_there),
 		STORY(an_unfit_node_claims_nothing_and_claims_when_it_is_fit),
 		STORY(the_fence_is_closed_before_released_is_said),
+		STORY(clients_are_told_before_the_fence_is_closed),
+		STORY(a_stall_with_nobody_else_there_keeps_the_connections),
 		STORY(switchover_moves_once_and_reports),
 		STORY(switchover_is_refused_without_a_peer_that_can_take_it),
 		STORY(a_switchover_that_nobody_takes_comes_back),
