@@ -32,7 +32,7 @@ struct heart_settings {
 enum heart_action_kind {
 	HEART_SEND,    /* seal and send `message` on `link` now */
 	HEART_FENCE,   /* the open fence shall end at `until` */
-	HEART_RESET,   /* tell the clients that their connections end, in a bounded time; a CLOSE follows */
+	HEART_RESET,   /* tell the clients that their connections end; a CLOSE follows, and need not wait for that */
 	HEART_CLOSE,   /* close the fence, now */
 	HEART_CLAIM,   /* address, fence open until `until`, announce; a CLAIM needs no fence to be there */
 	HEART_RELEASE, /* remove the address; follows a CLOSE */

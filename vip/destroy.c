@@ -33,7 +33,8 @@ struct destroy {
 	struct mnl_socket *socket; /* for the orders */
 	struct ip vips[VIPS];
 	size_t n_vips;
-	struct flows *flows; /* the list that is under way; NULL: none */
+	bool wanted;         /* a list is to begin */
+	struct flows *flows; /* the one that is under way; NULL: none */
 	bool more;           /* it is not at its end */
 	struct order orders[LISTED];
 	size_t n, given;
@@ -74,26 +75,32 @@ void destroy_stop(struct destroy *destroy)
 	/* A list that is not read to its end leaves its channel of no use. */
 	flows_free(destroy->flows);
 	destroy->flows = NULL;
+	destroy->wanted = false;
 	destroy->n = destroy->given = 0;
 }
 
 void destroy_begin(struct destroy *destroy, const struct ip *vips, size_t n)
 {
-	int error;
-
 	destroy_stop(destroy);
 	destroy->count = 0;
 	assert(n <= VIPS);
 	memcpy(destroy->vips, vips, n * sizeof(*vips));
 	destroy->n_vips = n;
-	error = flows_new(&destroy->flows);
+	destroy->wanted = true;
+}
+
+/* The kernel fills the first buffer at once, which may take it milliseconds. */
+static bool list_begin(struct destroy *destroy)
+{
+	int error = flows_new(&destroy->flows);
+
 	if (!error)
-		error = flows_begin(destroy->flows, destroy->vips, n);
-	destroy->more = !error;
-	if (error) {
+		error = flows_begin(destroy->flows, destroy->vips, destroy->n_vips);
+	if (error)
 		log_warning("connections can't be listed: %s", strerror(-error));
-		destroy_stop(destroy);
-	}
+	destroy->wanted = false;
+	destroy->more = !error;
+	return !error;
 }
 
 static void order_one(void *ctx, const struct flow *flow, const struct inet_diag_sockid *id)
@@ -168,10 +175,12 @@ static bool list_more(struct destroy *destroy)
 
 bool destroy_go_on(struct destroy *destroy, nanos until)
 {
-	bool going = destroy->flows;
+	bool going = destroy->wanted || destroy->flows;
 
 	while (going) {
-		if (destroy->given < destroy->n)
+		if (destroy->wanted)
+			going = list_begin(destroy);
+		else if (destroy->given < destroy->n)
 			going = give_orders(destroy);
 		else
 			going = destroy->more && list_more(destroy);

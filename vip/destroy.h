@@ -20,9 +20,9 @@ struct destroy;
 int destroy_new(struct destroy **ret);
 void destroy_free(struct destroy *destroy);
 
-/* Every connection that these VIPs (16 at most) have by now is to end. Nothing ends yet; what an earlier call had begun is forgotten. */
+/* Every connection that these VIPs (16 at most) have is to end. Nothing is done yet; what an earlier call had begun is forgotten. */
 void destroy_begin(struct destroy *destroy, const struct ip *vips, size_t n);
-/* Goes on until `until`, or one piece longer: tens of connections. True: some may be left. */
+/* Goes on until `until`, or one piece longer: tens of connections, or a buffer of the list. True: some may be left. */
 bool destroy_go_on(struct destroy *destroy, nanos until);
 /* Those that are left live on. */
 void destroy_stop(struct destroy *destroy);

@@ -20,7 +20,7 @@
 
 /*
  * The packet from its IP header on, and its length; 0: the addresses are of different families, or of none. `seq` is the number that is
- * made up: once in a thousand times one lies in the client's window and is not answered, so it should be another each time.
+ * made up: one that happens to lie in the client's window is not answered, so it should be another each time.
  */
 size_t tickle_packet(const struct flow *flow, uint32_t seq, uint8_t out[TICKLE_MAX]);
 

@@ -684,15 +684,19 @@ int vip_close(struct vips *vips)
 
 void vip_release(struct vips *vips)
 {
-	if (vips->fence)
-		address_release(vips->book);
-	else
+	/* Resets leave only from an address that is there; who holds meanwhile is a question of the fence. */
+	vips->release_later = vips->fence && vips->resetting;
+	if (!vips->fence)
 		address_remove(vips->book);
+	else if (!vips->release_later)
+		address_release(vips->book);
 }
 
 void vip_leave_nothing(struct vips *vips)
 {
 	vip_close(vips);
+	if (vips->resetting)
+		vip_reset_now(vips);
 	address_remove(vips->book);
 	vip_drain_begin(vips, false);
 	if (vips->fence)

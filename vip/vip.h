@@ -86,17 +86,17 @@ int vip_claim(struct vips *vips, nanos until);
 int vip_extend(struct vips *vips, nanos until);
 
 /*
- * Before vip_close(), where this node lets go and nobody serves its connections on: they end, with a reset to their clients while the
- * fence is still open, for 2 ms at most. What is left then ends in the turns that follow, unheard; a claim or a preparation stops that.
+ * Before vip_close(), where this node lets go and nobody serves its connections on: they end, with a reset to their clients, in the
+ * turns that follow; the addresses go when that is done. A claim or a preparation stops it.
  */
 void vip_reset(struct vips *vips);
 
 /*
  * After a claim: connections that the node before had and that are lost. Each client is made to ask for its own, and is
- * answered by a reset. Only of VIPs that are held. A few microseconds each, never waits; what does not leave is not repeated. `seq`
- * is a number that should be another one each time (tickle.h). Returns how many left.
+ * answered by a reset. Only of VIPs that are held. A few microseconds each, never waits; what does not leave is not repeated. Returns
+ * how many left.
  */
-size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n, uint32_t seq);
+size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n);
 
 /* No answer from here from now on. */
 int vip_close(struct vips *vips);

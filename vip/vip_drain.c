@@ -169,7 +169,7 @@ void vip_undrain(struct vips *vips)
 	drain_count(vips->drain, false);
 	/* What was still being served ends, and its clients hear of it. */
 	if (!vips->held && drain_mode(vips->drain) != DRAIN_OFF)
-		vip_reset(vips);
+		vip_reset_now(vips);
 	vips->flows_until = 0;
 	if (!vips->held && vips->fence)
 		fence_close(vips->fence);

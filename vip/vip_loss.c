@@ -11,9 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AT_ONCE     MS(2) /* of resets, before the fence closes */
-#define SLICE       MS(1) /* of what is left, in the turns that follow */
+#define AT_ONCE     MS(10) /* where it has to be now */
+#define SLICE       MS(2)  /* in the turns that follow */
 #define SLICE_EVERY MS(5)
+#define TICKLE_STEP 0x9e3779b1 /* far from the last, and not the same for a long time */
 
 static int open_raw(int family)
 {
@@ -43,34 +44,61 @@ void vip_loss_close(struct vips *vips)
 
 /* --- own connections --- */
 
+static void begin(struct vips *vips)
+{
+	struct ip ips[VIPS_MAX];
+
+	for (size_t i = 0; i < vips->n; i++)
+		ips[i] = vips->ones[i].wish.ip;
+	destroy_begin(vips->destroy, ips, vips->n);
+	vips->resetting = clock_now();
+}
+
+static void ended(struct vips *vips)
+{
+	vips->resetting = 0;
+	if (vips->release_later)
+		address_release(vips->book);
+	vips->release_later = false;
+	if (destroy_count(vips->destroy))
+		log_info("%zu connections of the VIP ended", destroy_count(vips->destroy));
+}
+
 static void go_on(struct vips *vips, nanos now, nanos until)
 {
-	vips->resetting = destroy_go_on(vips->destroy, until) ? now + SLICE_EVERY : 0;
-	if (!vips->resetting && destroy_count(vips->destroy))
-		log_info("%zu connections of the VIP ended", destroy_count(vips->destroy));
+	if (destroy_go_on(vips->destroy, until))
+		vips->resetting = now + SLICE_EVERY;
+	else
+		ended(vips);
 }
 
 void vip_reset(struct vips *vips)
 {
-	struct ip ips[VIPS_MAX];
+	if (!vips->destroy)
+		return;
+	if (!vips->fence) /* the addresses go at once */
+		vip_reset_now(vips);
+	else
+		begin(vips);
+}
+
+void vip_reset_now(struct vips *vips)
+{
 	nanos now = clock_now();
 
 	if (!vips->destroy)
 		return;
-	for (size_t i = 0; i < vips->n; i++)
-		ips[i] = vips->ones[i].wish.ip;
-	destroy_begin(vips->destroy, ips, vips->n);
-	vips->resetting = now;
-	/* A reset that the fence would swallow is in no hurry. */
-	if ((vips->held && now < vips->until) || now < vips->flows_until)
-		go_on(vips, now, now + AT_ONCE);
+	if (!vips->resetting)
+		begin(vips);
+	go_on(vips, now, now + AT_ONCE);
 }
 
 void vip_reset_stop(struct vips *vips)
 {
-	if (vips->resetting)
-		destroy_stop(vips->destroy);
-	vips->resetting = 0;
+	if (!vips->resetting)
+		return;
+	destroy_stop(vips->destroy);
+	ended(vips);
 }
 
 void vip_loss_turn(struct vips *vips, nanos now)
@@ -89,7 +117,7 @@ static bool is_held(const struct vips *vips, const struct ip *ip)
 	return false;
 }
 
-size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n, uint32_t seq)
+size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n)
 {
 	uint8_t packet[TICKLE_MAX];
 	size_t sent = 0;
@@ -98,7 +126,7 @@ size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n, uint32_
 		struct addr to = {.ip = flows[i].client.ip}; /* a port would be taken for a protocol */
 		struct sockaddr_storage sa;
 		socklen_t length = addr_to_sockaddr(&to, &sa);
-		size_t size = tickle_packet(&flows[i], seq, packet);
+		size_t size = tickle_packet(&flows[i], vips->tickles += TICKLE_STEP, packet);
 
 		if (size && is_held(vips, &flows[i].vip.ip) &&
 		    sendto(to.ip.family == AF_INET6 ? vips->raw6 : vips->raw4, packet, size, MSG_DONTWAIT,

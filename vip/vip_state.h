@@ -30,7 +30,9 @@ struct vips {
 	nanos timeout;       /* of the drain that is prepared */
 	struct destroy *destroy; /* NULL: refused */
 	nanos resetting;         /* when to go on with it; 0: nothing is left */
+	bool release_later;      /* the addresses, when it has ended */
 	int raw4, raw6;          /* for tickles; negative: refused */
+	uint32_t tickles;        /* sequence number of the newest */
 	struct address_book *book;
 	struct watch *watch;
 	int epoll_fd;
@@ -65,11 +67,13 @@ int vip_drain_fence(struct vips *vips);
 /* What the drain's thread has to say. */
 void vip_drain_read(struct vips *vips);
 
-/* vip_loss.c: opens what needs capabilities; closes it; goes on with resets that were left. */
+/* vip_loss.c: opens what needs capabilities; closes it; goes on with the resets, when it is time to. */
 void vip_loss_open(struct vips *vips);
 void vip_loss_close(struct vips *vips);
 void vip_loss_turn(struct vips *vips, nanos now);
-/* Connections may live here again. */
+/* Connections may live here again: those that are left are. */
 void vip_reset_stop(struct vips *vips);
+/* As vip_reset(), and much of it before it returns: where the addresses or the fence's exception end then. */
+void vip_reset_now(struct vips *vips);
 
 #endif

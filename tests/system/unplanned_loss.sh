@@ -41,6 +41,44 @@ else
 	not_ok "three proxies killed"
 fi
 
+# The machine is gone: what its clients know they know from the node that took over.
+lose_the_active() {
+	lab_roles
+	waiters_start $WAITERS "$LAB_VIP:7000" "[$LAB_VIP6]:7000" || return 1
+	lab_until 5 known_to_passive $WAITERS || return 1
+	lab_tell waiters begin lost
+	lab_lose "$LAB_ACTIVE"
+	all_know
+	lab_return "$LAB_ACTIVE"
+	lab_until 15 lab_settled
+}
+known_to_passive() { [ "$(lab_status "$LAB_PASSIVE" .sync.peer_flows)" -ge "$1" ]; }
+
+if rounds 3 1000 lose_the_active; then
+	within "the machine lost: the last of $WAITERS knew, median of:$FIGURES" "$(median $FIGURES)" 1000
+	all_of "and all of them, each time"
+else
+	not_ok "three lost machines"
+fi
+
+# Its own resets do not get out either.
+pull_the_cable() {
+	lab_roles
+	waiters_start $WAITERS "$LAB_VIP:7000" "[$LAB_VIP6]:7000" || return 1
+	lab_until 5 known_to_passive $WAITERS || return 1
+	lab_tell waiters begin pulled
+	lab_cable "$LAB_ACTIVE" down net
+	all_know
+	lab_cable "$LAB_ACTIVE" up net
+	lab_until 15 lab_settled
+}
+if rounds 3 1000 pull_the_cable; then
+	within "the cable pulled: the last of $WAITERS knew, median of:$FIGURES" "$(median $FIGURES)" 1000
+	all_of "and all of them, each time"
+else
+	not_ok "three pulled cables"
+fi
+
 # Given away without a drain, the node and its proxy go on: nothing but the reset tells the clients.
 give_it_plainly() {
 	lab_roles
