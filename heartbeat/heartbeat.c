@@ -234,12 +234,12 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 		fence_was_set(hb, action, vip_claim(hb->vips, action->until), more);
 		ask_for_lost_connections(hb);
 		break;
-	case HEART_RESET:
-		vip_reset(hb->vips);
-		break;
 	case HEART_CLOSE:
 		vip_close(hb->vips);
 		keep(hb); /* before the peer is told: without nft, the next life would open it again */
+		break;
+	case HEART_RESET:
+		vip_reset(hb->vips);
 		break;
 	case HEART_RELEASE:
 		vip_release(hb->vips);

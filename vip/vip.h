@@ -86,8 +86,9 @@ int vip_claim(struct vips *vips, nanos until);
 int vip_extend(struct vips *vips, nanos until);
 
 /*
- * Before vip_close(), where this node lets go and nobody serves its connections on: they end, with a reset to their clients, in the
- * turns that follow; the addresses go when that is done. A claim or a preparation stops it.
+ * After vip_close(), before vip_release(), where nobody serves this node's connections on: they end, with a reset to their clients, in the
+ * turns that follow; the addresses go when that is done. A claim or a preparation stops it. Without a fence the addresses are gone, and no
+ * reset leaves.
  */
 void vip_reset(struct vips *vips);
 

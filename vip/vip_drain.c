@@ -151,8 +151,8 @@ int vip_give(struct vips *vips)
 		address_keep(vips->book, 0);
 	}
 	if (error) {
-		vip_reset(vips);
 		vip_close(vips);
+		vip_reset(vips);
 		vip_release(vips);
 		vip_undrain(vips);
 		return error;

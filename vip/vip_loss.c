@@ -74,11 +74,7 @@ static void go_on(struct vips *vips, nanos now, nanos until)
 
 void vip_reset(struct vips *vips)
 {
-	if (!vips->destroy)
-		return;
-	if (!vips->fence) /* the addresses go at once */
-		vip_reset_now(vips);
-	else
+	if (vips->destroy)
 		begin(vips);
 }
 

@@ -108,7 +108,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			stage_fence(s, i, a, &more);
 			break;
 		case HEART_RESET:
-			n->resets += n->address; /* the clients of an address that is gone hear nothing */
+			n->resets++;
 			break;
 		case HEART_CLOSE:
 			n->fence_until = 0;
