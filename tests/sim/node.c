@@ -104,6 +104,9 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 	case HEART_CLOSE:
 		world_trace(w, "%c   closes its fence", name);
 		break;
+	case HEART_RESET:
+		world_trace(w, "%c   tells its clients", name);
+		break;
 	case HEART_CLAIM:
 		world_trace(w, "%c   CLAIMS epoch %llu for %.3f", name, (unsigned long long)a->epoch, left);
 		break;
@@ -187,6 +190,7 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 			   n->id);
 		break;
 	case HEART_UNDRAIN:
+	case HEART_RESET:
 		break;
 	case HEART_ANNOUNCE:
 		w->announces++;
