@@ -34,7 +34,8 @@ enum heart_action_kind {
 	HEART_FENCE,   /* the open fence shall end at `until` */
 	HEART_CLOSE,   /* close the fence, now */
 	HEART_CLAIM,   /* address, fence open until `until`, announce; a CLAIM needs no fence to be there */
-	HEART_RELEASE, /* remove the address (end its clients' connections first); follows a CLOSE */
+	HEART_RESET,   /* end the connections and tell their clients; follows a CLOSE, and nothing waits for it */
+	HEART_RELEASE, /* remove the address; follows a RESET */
 	HEART_PREPARE, /* for a switchover that breaks nothing, `giving` or not; answered by heart_prepared() */
 	HEART_DRAIN, /* in place of CLOSE and RELEASE: only connections that are there go on; heart_drained() ends it */
 	HEART_UNDRAIN,    /* put back what PREPARE and DRAIN did; ends what was still being served */

@@ -198,12 +198,27 @@ static void begin_drain(struct heartbeat *hb)
 	hb->drained = true;
 }
 
+/* The peer's, if this node holds the VIP and the peer does not serve them on. */
+static void ask_for_lost_connections(struct heartbeat *hb)
+{
+	if (vip_held(hb->vips) && !hb->heart.handover.in_force)
+		ipc_send(hb->rt->peers[ROLE_ADMIN], MSG_FLOWS_WANTED, &(struct msg_empty){0}, -1);
+}
+
+static void take_flows(struct heartbeat *hb, const struct msg_flows *m)
+{
+	if (m->n > MSG_FLOWS_MAX)
+		log_fatal("%u connections in a message", m->n);
+	vip_tickle(hb->vips, m->flows, m->n);
+}
+
 static void end_drain(struct heartbeat *hb)
 {
 	vip_undrain(hb->vips);
 	hb->drained = false;
 	hb->left = -1;
 	report_drain(hb->rt, 0, 0);
+	ask_for_lost_connections(hb);
 }
 
 static void perform_one(struct heartbeat *hb, const struct heart_action *action, struct heart_actions *more)
@@ -217,10 +232,14 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 		break;
 	case HEART_CLAIM:
 		fence_was_set(hb, action, vip_claim(hb->vips, action->until), more);
+		ask_for_lost_connections(hb);
 		break;
 	case HEART_CLOSE:
 		vip_close(hb->vips);
 		keep(hb); /* before the peer is told: without nft, the next life would open it again */
+		break;
+	case HEART_RESET:
+		vip_reset(hb->vips);
 		break;
 	case HEART_RELEASE:
 		vip_release(hb->vips);
@@ -796,6 +815,9 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 		break;
 	case MSG_FITNESS:
 		take_fitness(hb, &m->m_FITNESS);
+		break;
+	case MSG_FLOWS:
+		take_flows(hb, &m->m_FLOWS);
 		break;
 	case MSG_SWITCHOVER:
 		take_switchover(hb, &m->m_SWITCHOVER);

@@ -93,8 +93,10 @@ static void yield(struct heart *h, enum election_event event, enum node_state ne
 	}
 	/* A stall with nobody else there: the claim that follows at once keeps the connections. */
 	if (!comes_back) {
-		if (!PLANTED(PLANT_RELEASE_UNCLOSED) && next != NODE_DRAINING)
+		if (!PLANTED(PLANT_RELEASE_UNCLOSED) && next != NODE_DRAINING) {
+			act_push(out, HEART_RESET);
 			act_push(out, HEART_RELEASE);
+		}
 		h->retry_after = now + h->terms.dead;
 	}
 	if (alive && event != ELECTION_SPLIT_LOST) {

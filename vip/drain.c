@@ -11,12 +11,13 @@
  */
 #include "vip/drain.h"
 
+#include "hapair/base/flows.h"
 #include "hapair/base/log.h"
 #include "hapair/base/thread.h"
-#include "vip/flows.h"
 #include "vip/loopback.h"
 #include "vip/nft.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -336,17 +337,18 @@ static void seed_flush(struct seeding *seeding)
 		seeding->error = error;
 }
 
-static void seed(void *ctx, const struct flow *flow)
+static void seed(void *ctx, const struct flow *flow, const struct inet_diag_sockid *id)
 {
 	struct seeding *seeding = ctx;
-	size_t which = flow->client.family == AF_INET6;
+	size_t which = flow->client.ip.family == AF_INET6;
 	const struct family *f = &families[which];
+	uint16_t client_port = htons(flow->client.port), vip_port = htons(flow->vip.port);
 	uint8_t key[40] = {0};
 
-	memcpy(key, flow->client.bytes, f->length);
-	memcpy(key + f->length, &flow->client_port, 2);
-	memcpy(key + f->length + 4, flow->vip.bytes, f->length);
-	memcpy(key + 2 * f->length + 4, &flow->vip_port, 2);
+	memcpy(key, flow->client.ip.bytes, f->length);
+	memcpy(key + f->length, &client_port, 2);
+	memcpy(key + f->length + 4, flow->vip.ip.bytes, f->length);
+	memcpy(key + 2 * f->length + 4, &vip_port, 2);
 	if (!seeding->sets[which])
 		seeding->sets[which] = nft_set_named(seeding->nft, f->mine);
 	nft_add_element(seeding->sets[which], key, f->key_len, REMEMBERED);

@@ -211,6 +211,21 @@ static void put_rule_arp_speaks(struct fence *fence)
 	nft_put_verdict(&fence->nft, rule, NF_DROP, NULL);
 }
 
+/* The end of a connection that was here is no answer: nothing comes in that it could answer. */
+static void put_rule_resets(struct fence *fence, uint16_t ethertype, uint32_t offset)
+{
+	struct nftnl_rule *rule = nft_rule(&fence->nft, "egress");
+	uint8_t tcp = IPPROTO_TCP, none = 0;
+
+	match_address(rule, ethertype, offset);
+	nft_meta(rule, NFT_META_L4PROTO);
+	nft_compare(rule, NFT_CMP_EQ, &tcp, 1);
+	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+	nft_mask(rule, TH_RST);
+	nft_compare(rule, NFT_CMP_NEQ, &none, 1);
+	nft_put_verdict(&fence->nft, rule, NF_ACCEPT, NULL);
+}
+
 static void put_rules(struct fence *fence)
 {
 	put_rule_open(fence, "ingress", NFT_META_IIF);
@@ -226,6 +241,8 @@ static void put_rules(struct fence *fence)
 	put_rule_open(fence, "egress", NFT_META_OIF);
 	put_rule_connections(fence, "egress", NFT_META_OIF, "flows", SET_FLOWS, ETHERTYPE_IP, 12, true);
 	put_rule_connections(fence, "egress", NFT_META_OIF, "flows", SET_FLOWS, ETHERTYPE_IPV6, 8, true);
+	put_rule_resets(fence, ETHERTYPE_IP, 12);
+	put_rule_resets(fence, ETHERTYPE_IPV6, 8);
 	put_rule_arp_speaks(fence);
 	put_rule_address(fence, "egress", ETHERTYPE_IP, 12);
 	put_rule_address(fence, "egress", ETHERTYPE_IPV6, 8);
@@ -254,7 +271,7 @@ static void plan_mark(const struct fence_plan *plan, char out[48])
 		h = hash(h, &plan->vips[i].family, 1);
 		h = hash(h, plan->vips[i].bytes, sizeof(plan->vips[i].bytes));
 	}
-	snprintf(out, 48, "hapair fence 2 %016" PRIx64, h);
+	snprintf(out, 48, "hapair fence 3 %016" PRIx64, h);
 }
 
 /* ENOENT from a batch says that the element or the whole table was missing; which of them? */

@@ -288,6 +288,7 @@ int vip_new(const char *node, const struct vip_handler *handler, void *ctx, stru
 	vips->handler = handler;
 	vips->ctx = ctx;
 	vips->usable = true;
+	vips->raw4 = vips->raw6 = -1;
 	vips->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	error = vips->epoll_fd < 0 ? -errno : watch_new(&watch_handler, vips, &vips->watch);
 	if (!error)
@@ -309,6 +310,7 @@ int vip_new(const char *node, const struct vip_handler *handler, void *ctx, stru
 		drain_free(vips->drain);
 		vips->drain = NULL;
 	}
+	vip_loss_open(vips);
 	*ret = vips;
 	return 0;
 }
@@ -320,6 +322,7 @@ void vip_free(struct vips *vips)
 	for (size_t i = 0; i < vips->n_ports; i++)
 		port_close(&vips->ports[i]);
 	drain_free(vips->drain);
+	vip_loss_close(vips);
 	address_book_free(vips->book);
 	watch_free(vips->watch);
 	fence_free(vips->fence);
@@ -514,6 +517,8 @@ nanos vip_due(const struct vips *vips)
 
 	if (!vips->fence && vips->held && vips->until < due)
 		due = vips->until;
+	if (vips->resetting && vips->resetting < due)
+		due = vips->resetting;
 	return due;
 }
 
@@ -553,6 +558,7 @@ void vip_turn(struct vips *vips, nanos now)
 {
 	look_at_carriers(vips);
 	look_again(vips);
+	vip_loss_turn(vips, now);
 	if (!vips->held)
 		return;
 	if (!vips->fence && now >= vips->until) { /* what the fence would have done */
@@ -602,6 +608,7 @@ int vip_claim(struct vips *vips, nanos until)
 
 	/* What was removed, and said by the former holder, before: it is not about what follows. */
 	vip_read(vips, clock_now());
+	vip_reset_stop(vips);
 	vips->held = true;
 	vips->until = until;
 	vips->claimed = clock_now();
@@ -677,15 +684,19 @@ int vip_close(struct vips *vips)
 
 void vip_release(struct vips *vips)
 {
-	if (vips->fence)
-		address_release(vips->book);
-	else
+	/* Resets leave only from an address that is there; who holds meanwhile is a question of the fence. */
+	vips->release_later = vips->fence && vips->resetting;
+	if (!vips->fence)
 		address_remove(vips->book);
+	else if (!vips->release_later)
+		address_release(vips->book);
 }
 
 void vip_leave_nothing(struct vips *vips)
 {
 	vip_close(vips);
+	if (vips->resetting)
+		vip_reset_now(vips);
 	address_remove(vips->book);
 	vip_drain_begin(vips, false);
 	if (vips->fence)

@@ -15,6 +15,7 @@
 
 #include "hapair/base/addr.h"
 #include "hapair/base/clock.h"
+#include "hapair/base/flow.h"
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -83,6 +84,20 @@ int vip_claim(struct vips *vips, nanos until);
 
 /* Another end for what is held, later or sooner. -ENOENT: it had lapsed; then it is closed and stays so. */
 int vip_extend(struct vips *vips, nanos until);
+
+/*
+ * After vip_close(), before vip_release(), where nobody serves this node's connections on: they end, with a reset to their clients, in the
+ * turns that follow; the addresses go when that is done. A claim or a preparation stops it. Without a fence the addresses are gone, and no
+ * reset leaves.
+ */
+void vip_reset(struct vips *vips);
+
+/*
+ * After a claim: connections that the node before had and that are lost. Each client is made to ask for its own, and is
+ * answered by a reset. Only of VIPs that are held. A few microseconds each, never waits; what does not leave is not repeated. Returns
+ * how many left.
+ */
+size_t vip_tickle(struct vips *vips, const struct flow *flows, size_t n);
 
 /* No answer from here from now on. */
 int vip_close(struct vips *vips);

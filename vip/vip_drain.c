@@ -112,6 +112,7 @@ int vip_prepare(struct vips *vips, bool giving, const uint8_t macs[][VIP_MAC], n
 	*ret_why = handover_refusal(&plan, heard, port);
 	if (*ret_why)
 		return -EOPNOTSUPP;
+	vip_reset_stop(vips);
 	drain_prepare(vips->drain, &plan);
 	return 0;
 }
@@ -151,6 +152,7 @@ int vip_give(struct vips *vips)
 	}
 	if (error) {
 		vip_close(vips);
+		vip_reset(vips);
 		vip_release(vips);
 		vip_undrain(vips);
 		return error;
@@ -165,6 +167,9 @@ void vip_undrain(struct vips *vips)
 	if (!vips->drain)
 		return;
 	drain_count(vips->drain, false);
+	/* What was still being served ends, and its clients hear of it. */
+	if (!vips->held && drain_mode(vips->drain) != DRAIN_OFF)
+		vip_reset_now(vips);
 	vips->flows_until = 0;
 	if (!vips->held && vips->fence)
 		fence_close(vips->fence);

@@ -1,5 +1,5 @@
 /*
- * vip_state.h: the VIPs of this node as data, for vip.c and vip_drain.c only.
+ * vip_state.h: the VIPs of this node as data, for vip.c, vip_drain.c and vip_loss.c only.
  */
 #ifndef HAPAIR_VIP_VIP_STATE_H
 #define HAPAIR_VIP_VIP_STATE_H
@@ -7,6 +7,7 @@
 #include "vip/address.h"
 #include "vip/announce.h"
 #include "vip/conflict.h"
+#include "vip/destroy.h"
 #include "vip/drain.h"
 #include "vip/fence.h"
 #include "vip/port.h"
@@ -27,6 +28,11 @@ struct vips {
 	nanos flows_until;   /* of the fence's exception for connections; 0: none */
 	bool flows_begin;    /* it lets connections begin too */
 	nanos timeout;       /* of the drain that is prepared */
+	struct destroy *destroy; /* NULL: refused */
+	nanos resetting;         /* when to go on with it; 0: nothing is left */
+	bool release_later;      /* the addresses, when it has ended */
+	int raw4, raw6;          /* for tickles; negative: refused */
+	uint32_t tickles;        /* sequence number of the newest */
 	struct address_book *book;
 	struct watch *watch;
 	int epoll_fd;
@@ -60,5 +66,14 @@ void vip_drain_begin(struct vips *vips, bool warm);
 int vip_drain_fence(struct vips *vips);
 /* What the drain's thread has to say. */
 void vip_drain_read(struct vips *vips);
+
+/* vip_loss.c: opens what needs capabilities; closes it; goes on with the resets, when it is time to. */
+void vip_loss_open(struct vips *vips);
+void vip_loss_close(struct vips *vips);
+void vip_loss_turn(struct vips *vips, nanos now);
+/* Connections may live here again: those that are left are. */
+void vip_reset_stop(struct vips *vips);
+/* As vip_reset(), and much of it before it returns: where the addresses or the fence's exception end then. */
+void vip_reset_now(struct vips *vips);
 
 #endif

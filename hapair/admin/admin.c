@@ -226,6 +226,9 @@ static void on_message(struct role_runtime *rt, enum role from, enum msg_type ty
 	case MSG_EVENT:
 		take_event(&m->m_EVENT);
 		return;
+	case MSG_FLOWS_WANTED:
+		replication_flows_wanted(admin.replication);
+		return;
 	case MSG_TICKET_KEYS_HELD:
 		replication_take_tickets(admin.replication, &m->m_TICKET_KEYS_HELD);
 		return;

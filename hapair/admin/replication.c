@@ -3,6 +3,7 @@
  */
 #include "hapair/admin/replication.h"
 
+#include "hapair/admin/client_flows.h"
 #include "hapair/base/log.h"
 #include "hapair/base/overlay.h"
 #include "hapair/config/report.h"
@@ -41,6 +42,7 @@ struct replication {
 	struct store *store;
 	struct event *save, *tickets_turn;
 	struct channel *channel; /* NULL: no peer */
+	struct client_flows *flows; /* the same */
 	struct overlay *overlay; /* NULL: to be made anew */
 	const struct config *overlaid;
 	struct msg_ticket_keys tickets;
@@ -349,7 +351,10 @@ static void say_more(struct replication *r)
 
 static void on_room(void *ctx)
 {
-	say_more(ctx);
+	struct replication *r = ctx;
+
+	say_more(r);
+	client_flows_room(r->flows);
 }
 
 static void on_turn(void *ctx)
@@ -434,6 +439,7 @@ static void on_up(void *ctx)
 	channel_say(r->channel, digest(r));
 	say_tickets(r);
 	say_verdicts(r);
+	client_flows_up(r->flows);
 }
 
 static void on_down(void *ctx)
@@ -441,6 +447,7 @@ static void on_down(void *ctx)
 	struct replication *r = ctx;
 
 	r->peer.known = false;
+	client_flows_down(r->flows);
 }
 
 /* What the peer says */
@@ -553,6 +560,8 @@ static bool on_word(void *ctx, const json_t *word)
 		return hear_verdicts(r, part);
 	if ((part = json_object_get(word, "tickets")))
 		return hear_tickets(r, part);
+	if ((part = json_object_get(word, "flows")))
+		return client_flows_hear(r->flows, part);
 	return true;
 }
 
@@ -591,6 +600,12 @@ static void on_tickets_turn(evutil_socket_t fd, short what, void *ctx)
 
 /* The whole */
 
+void replication_flows_wanted(struct replication *r)
+{
+	if (r->flows)
+		client_flows_wanted(r->flows);
+}
+
 const struct snapshot_sync *replication_status(struct replication *r)
 {
 	const struct channel_status *channel;
@@ -609,6 +624,8 @@ const struct snapshot_sync *replication_status(struct replication *r)
 		.version = r->replica->version,
 		.servers = r->replica->n,
 		.ticket_keys = r->tickets.n,
+		.flows = client_flows_own(r->flows),
+		.peer_flows = client_flows_peers(r->flows),
 		.received = channel->words_in,
 		.sent = channel->words_out,
 		.trouble = channel->trouble,
@@ -646,7 +663,8 @@ int replication_open(struct replication *r, const struct msg_sync_keys *keys)
 	if (r->rt->config->n_nodes < 2)
 		return 0;
 	r->channel = channel_new(r->rt->base, r->rt->config, r->rt->node, &channel_handler, r);
-	if (!r->channel)
+	r->flows = r->channel ? client_flows_new(r->rt, r->snapshot, r->channel) : NULL;
+	if (!r->flows)
 		return -ENOMEM;
 	if (keys)
 		channel_set_keys(r->channel, keys);
@@ -674,6 +692,7 @@ void replication_free(struct replication *r)
 	if (r->save && event_pending(r->save, EV_TIMEOUT, NULL))
 		on_save(-1, 0, r);
 	channel_free(r->channel);
+	client_flows_free(r->flows);
 	if (r->save)
 		event_free(r->save);
 	if (r->tickets_turn)

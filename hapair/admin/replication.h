@@ -7,6 +7,7 @@
  *   {"digest": {"sum","version","servers"}}        at the start and twice a second: what I hold
  *   {"verdicts": [[POOL, SERVER, "up"|"down"]..]}  all at the start, then what changes
  *   {"tickets": [KEY..]}                           all at the start, then new ones
+ *   {"flows": ..}                                  client_flows.h
  *
  * A side whose digest differs from what it hears says all its records again, at most every two seconds. Whatever one of them misses,
  * they agree after the next whole exchange, and nothing depends on the order. Records are said in slices as the connection takes
@@ -45,6 +46,7 @@ int replication_commit(struct replication *r, const struct admin_command *comman
 
 void replication_set_keys(struct replication *r, const struct msg_sync_keys *keys);
 void replication_take_tickets(struct replication *r, const struct msg_ticket_keys *keys);
+void replication_flows_wanted(struct replication *r);
 void replication_proxy_linked(struct replication *r);
 void replication_proxy_reported(struct replication *r); /* a new whole report is in the snapshot */
 void replication_config_changed(struct replication *r);

@@ -71,6 +71,7 @@ struct snapshot_sync {
 	uint64_t peer_version, peer_servers;
 	uint64_t version, servers; /* ours: the newest word, and of how many servers there are any */
 	uint32_t ticket_keys;
+	uint64_t flows, peer_flows; /* client connections: ours that the peer knows, the peer's that are known here */
 	uint64_t received, sent;  /* words */
 	const char *trouble;      /* why it is not connected; "" not known */
 };

@@ -146,6 +146,8 @@ static json_t *sync_json(const struct snapshot_view *view)
 	object_put(json, "servers", value_integer(true, (json_int_t)sync->servers));
 	object_put(json, "peer_servers", value_integer(sync->known, (json_int_t)sync->peer_servers));
 	object_put(json, "ticket_keys", value_integer(true, sync->ticket_keys));
+	object_put(json, "flows", value_integer(true, (json_int_t)sync->flows));
+	object_put(json, "peer_flows", value_integer(true, (json_int_t)sync->peer_flows));
 	object_put(json, "sent", value_integer(true, (json_int_t)sync->sent));
 	object_put(json, "received", value_integer(true, (json_int_t)sync->received));
 	object_put(json, "trouble", value_text_or_null(sync->connected ? "" : sync->trouble));

@@ -12,6 +12,7 @@
 #include "hapair/base/addr.h"
 #include "hapair/base/clock.h"
 #include "hapair/base/config.h"
+#include "hapair/base/flow.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +59,8 @@ enum role { ROLE_SUPERVISOR, ROLE_HEARTBEAT, ROLE_PROXY, ROLE_ADMIN, ROLE_RUNNER
 	X(DRAIN, msg_drain, FROM_HEARTBEAT, TO_SUPERVISOR | TO_ADMIN, 0, 0)                                  \
 	X(VIP, msg_vip, FROM_HEARTBEAT, TO_ADMIN, 0, 1)                                                      \
 	X(SWITCHOVER, msg_request, FROM_ADMIN, TO_HEARTBEAT, 0, 0)                                           \
+	X(FLOWS_WANTED, msg_empty, FROM_HEARTBEAT, TO_ADMIN, 0, 0)                                           \
+	X(FLOWS, msg_flows, FROM_ADMIN, TO_HEARTBEAT, 0, 1)                                                  \
 	/* servers and listeners */                                                                          \
 	X(SERVER_SET, msg_server_set, FROM_ADMIN, TO_PROXY, 0, 0)                                            \
 	X(VERDICT, msg_verdict, FROM_ADMIN, TO_PROXY, 0, 1)                                                  \
@@ -219,6 +222,14 @@ struct msg_vip {
 	struct ip ip;
 	uint8_t prefix_len, held;
 	char interface[16];
+};
+
+#define MSG_FLOWS_MAX 64
+
+/* FLOWS_WANTED: this node holds the VIPs now, and nobody serves the connections that the other node had. FLOWS: some of those. */
+struct msg_flows {
+	uint32_t n;
+	struct flow flows[MSG_FLOWS_MAX];
 };
 
 enum server_state { SERVER_UNKNOWN, SERVER_UP, SERVER_DOWN, SERVER_DRAIN, SERVER_MAINT, SERVER_STATE_COUNT };

@@ -116,6 +116,9 @@ static void trace_action(struct world *w, struct node *n, const struct heart_act
 	case HEART_DRAIN:
 		world_trace(w, "%c   closes its fence but for connections", name);
 		break;
+	case HEART_RESET:
+		world_trace(w, "%c   ends its connections", name);
+		break;
 	case HEART_UNDRAIN:
 		world_trace(w, "%c   puts back what it had prepared", name);
 		break;
@@ -187,6 +190,7 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 			   n->id);
 		break;
 	case HEART_UNDRAIN:
+	case HEART_RESET:
 		break;
 	case HEART_ANNOUNCE:
 		w->announces++;

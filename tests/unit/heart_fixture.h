@@ -23,7 +23,7 @@ struct stage_node {
 		held_down, calm;
 	nanos claimed_at, closed_at, released_told_at;
 	uint64_t epoch_disk;
-	unsigned prepares, undrained;
+	unsigned prepares, undrained, resets;
 	bool preparing, drains;
 	int switched; /* error of HEART_SWITCHED; 1 none yet */
 	bool stopped;
@@ -106,6 +106,9 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 			break;
 		case HEART_FENCE:
 			stage_fence(s, i, a, &more);
+			break;
+		case HEART_RESET:
+			n->resets++;
 			break;
 		case HEART_CLOSE:
 			n->fence_until = 0;

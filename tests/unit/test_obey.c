@@ -70,6 +70,37 @@ static void the_fence_is_closed_before_released_is_said(void **state)
 	assert_false(out.list[send_at].message.flags & WIRE_ASKS);
 }
 
+/* A reset leaves only from an address that is there, and nobody waits for it. */
+static void clients_are_told_between_fence_and_address(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	out.n = 0;
+	heart_fitness(&s.nodes[0].heart, FITNESS_DEAD, s.now, &out);
+	while (n < out.n && out.list[n].kind != HEART_CLOSE)
+		n++;
+	assert_true(n + 2 < out.n);
+	assert_int_equal(out.list[n + 1].kind, HEART_RESET);
+	assert_int_equal(out.list[n + 2].kind, HEART_RELEASE);
+}
+
+static void a_stall_with_nobody_else_there_keeps_the_connections(void **state)
+{
+	unsigned claims = s.nodes[0].claims;
+
+	(void)state;
+	kill_node(1);
+	stage_run(&s, SECONDS(2));
+	kill_node(0);
+	stage_run(&s, SECONDS(1));
+	s.nodes[0].runs = true;
+	stage_run(&s, SECONDS(1));
+	assert_int_equal(s.nodes[0].claims, claims + 1);
+	assert_int_equal(s.nodes[0].resets, 0);
+	assert_true(stage_holds(&s, 0));
+}
+
 static void switchover_moves_once_and_reports(void **state)
 {
 	const char *text;
@@ -335,6 +366,8 @@ int main(void)
 		STORY(an_unfit_active_stays_when_nobody_better_is_there),
 		STORY(an_unfit_node_claims_nothing_and_claims_when_it_is_fit),
 		STORY(the_fence_is_closed_before_released_is_said),
+		STORY(clients_are_told_between_fence_and_address),
+		STORY(a_stall_with_nobody_else_there_keeps_the_connections),
 		STORY(switchover_moves_once_and_reports),
 		STORY(switchover_is_refused_without_a_peer_that_can_take_it),
 		STORY(a_switchover_that_nobody_takes_comes_back),

@@ -68,6 +68,7 @@ static void the_vip_is_given_only_when_both_are_prepared(void **state)
 	stage_run(&s, MS(1));
 	assert_true(stage_holds(&s, 1));
 	assert_true(s.nodes[0].drains);
+	assert_int_equal(s.nodes[0].resets, 0);
 	assert_int_equal(s.nodes[0].heart.state, NODE_DRAINING);
 	assert_int_equal(s.nodes[0].switched, 0);
 	assert_true(s.nodes[0].closed_at <= s.nodes[1].claimed_at);
