@@ -20,10 +20,11 @@
 #define PRIORITY    2 /* after the channels between the roles */
 
 /*
- * After the asking. The kernel takes an IPv6 address in use some milliseconds after it was added; a client that does not believe the first
- * announcement does so later; and Linux answers such a packet twice a second at most (tcp_invalid_ratelimit).
+ * After the asking. The kernel takes an IPv6 address in use some milliseconds after it was added, and its routes up to a second after a
+ * carrier came; a client that does not believe the first announcement does so later; and Linux answers such a packet twice a second at
+ * most (tcp_invalid_ratelimit).
  */
-static const nanos rounds[] = {MS(20), MS(600), MS(1200)};
+static const nanos rounds[] = {MS(20), MS(320), MS(640), MS(1280)};
 #define ROUNDS (sizeof(rounds) / sizeof(rounds[0]))
 
 struct client_flows {

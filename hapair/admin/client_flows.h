@@ -9,7 +9,7 @@
  *
  * A connection that is younger than the time between two lists is not known. At most FLOW_TABLE_MAX are.
  *
- * When heartbeat asks (it has claimed, and nobody serves those connections on), it is given them all, 64 a millisecond, three times
+ * When heartbeat asks (it has claimed, and nobody serves those connections on), it is given them all, 64 a millisecond, four times
  * within the next seconds.
  */
 #ifndef HAPAIR_ADMIN_CLIENT_FLOWS_H

@@ -208,9 +208,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; targets && i < n_targets; i++)
 		if (addr_parse(span_of(argv[i + 2]), &targets[i]) < 0)
 			die("%s: expected ADDRESS:PORT", argv[i + 2]);
-	struct rlimit files = {200000, 200000};
+	struct rlimit files;
 
-	/* What is refused shows when there are more connections than descriptors. */
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	signal(SIGPIPE, SIG_IGN);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
