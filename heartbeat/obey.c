@@ -74,6 +74,7 @@ void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nano
 	uint8_t reach = (uint8_t)(reached ? h->reach | REACH_SERVERS : h->reach & ~REACH_SERVERS);
 	nanos owed = heart_owes_proof(h);
 
+	heart_catch_up(h, now);
 	h->servers_seen = later(h->servers_seen, seen);
 	h->servers_missed = later(h->servers_missed, missed);
 	if (reach == h->reach && owed == heart_owes_proof(h))
