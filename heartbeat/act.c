@@ -68,6 +68,11 @@ nanos heart_owes_proof(const struct heart *h)
 										    : 0;
 }
 
+bool heart_gateway_seen(const struct heart *h, nanos now)
+{
+	return h->witness.asked != 0 && now - h->witness.asked <= GATEWAY_FRESH * gateway_pace(h);
+}
+
 bool heart_gateway_lost(const struct heart *h, nanos now)
 {
 	return h->settings.witness == WITNESS_GATEWAY &&
@@ -231,7 +236,7 @@ static uint16_t flags_now(const struct heart *h, nanos now)
 		flags |= WIRE_SEES_SERVERS;
 	if (!(h->reach & REACH_GATEWAY))
 		flags |= WIRE_NO_GATEWAY;
-	else if (now - h->witness.asked <= GATEWAY_FRESH * gateway_pace(h))
+	else if (heart_gateway_seen(h, now))
 		flags |= WIRE_SEES_GATEWAY;
 	return flags;
 }

@@ -33,6 +33,8 @@ struct election_standing heart_theirs_proven(const struct heart *h, nanos now);
 nanos heart_owes_proof(const struct heart *h);
 /* No answer for ten probes. */
 bool heart_gateway_lost(const struct heart *h, nanos now);
+/* One of the last three was answered. */
+bool heart_gateway_seen(const struct heart *h, nanos now);
 bool heart_can_serve(const struct heart *h);
 bool heart_peer_holds(const struct heart *h);
 /* How long this node waits after the peer's last heartbeat. */

@@ -191,6 +191,9 @@ bool heart_holds(const struct heart *h, nanos now)
 
 enum witness_answer heart_witness_now(const struct heart *h, nanos now)
 {
+	/* In calm it is asked less often than a yes lasts, and would seem to come and go. */
+	if (h->settings.witness == WITNESS_GATEWAY)
+		return heart_gateway_seen(h, now) ? WITNESS_YES : WITNESS_UNKNOWN;
 	return h->witness.answer == WITNESS_YES && now >= h->witness.until ? WITNESS_UNKNOWN
 									   : h->witness.answer;
 }

@@ -35,7 +35,7 @@ void heart_save(struct heart *h, nanos now, struct memory_record *ret);
 
 /* For status. */
 bool heart_holds(const struct heart *h, nanos now);
-/* A yes that has ended is WITNESS_UNKNOWN. */
+/* For people: a gateway that answers is WITNESS_YES, a yes that has ended is WITNESS_UNKNOWN. */
 enum witness_answer heart_witness_now(const struct heart *h, nanos now);
 /* All but names, addresses, rejected and realtime. */
 void heart_describe(const struct heart *h, nanos now, struct msg_pair *ret);

@@ -172,6 +172,18 @@ static void a_gateway_that_both_see_decides_nothing(void **state)
 	assert_true(stage_holds(&s, 0) != stage_holds(&s, 1));
 }
 
+static void a_gateway_that_answers_is_shown_without_a_break(void **state)
+{
+	for (int i = 0; i < 10000; i++) {
+		run(STEP);
+		assert_int_equal(heart_witness_now(&s.nodes[0].heart, s.now), WITNESS_YES);
+		assert_int_equal(heart_witness_now(&s.nodes[1].heart, s.now), WITNESS_YES);
+	}
+	third.reached[0] = false;
+	run(MS(500));
+	assert_int_equal(heart_witness_now(&s.nodes[0].heart, s.now), WITNESS_UNKNOWN);
+}
+
 static void a_lost_gateway_alone_moves_nothing(void **state)
 {
 	third.reached[0] = third.reached[1] = false;
@@ -516,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_loses_both_at_once_never_overlaps),
 		GATEWAY(a_passive_without_the_gateway_claims_nothing),
 		GATEWAY(a_gateway_that_both_see_decides_nothing),
+		GATEWAY(a_gateway_that_answers_is_shown_without_a_break),
 		GATEWAY(a_lost_gateway_alone_moves_nothing),
 		GATEWAY(a_dead_active_is_replaced_as_fast_as_without_a_witness),
 		GATEWAY(the_death_of_the_passive_does_not_close_the_fence),
