@@ -5,13 +5,15 @@
  *   sim --seed N | --file PATH [--trace | --trace-all] [--plant NAME]      one schedule, readable
  *   sim --seed N --shrink [--plant NAME]                                   made small, as a file, on standard output
  *   sim --plant NAME ...                                                   the whole run with it: what failing looks like
+ *   sim --explore [--plant NAME]                                           every way to start, small scopes (explore.h)
  *   sim --renew DIR                                                        keeps schedules for what is planted and rare
  *   sim --hunt N --plant NAME                                              looks for a seed that catches a planted fault
  *
- * The whole run is: every schedule kept in DIR, N schedules from seed 1 on, and every planted fault of heartbeat/plant.h,
+ * The whole run is: every way to start, every schedule kept in DIR, N schedules from seed 1 on, and every planted fault of heartbeat/plant.h,
  * which must be caught. Its last line is `N passed, N failed`; exit 0 when nothing failed.
  */
 #include "heartbeat/plant.h"
+#include "tests/sim/explore.h"
 #include "tests/sim/shrink.h"
 #include "tests/sim/world.h"
 
@@ -359,6 +361,57 @@ static bool catches(enum plant plant, uint64_t schedules)
 	return false;
 }
 
+/* Each some seconds at most; what is beyond is left to chance. */
+static const struct scope scopes[] = {
+	{.losses = 2, .horizon = MS(30)},
+	{.losses = 1, .lates = 1, .horizon = MS(30)},
+	{.deaths = 1, .horizon = MS(12)},
+	{.losses = 1, .second = MS(3), .horizon = MS(30)},
+	{.losses = 2, .second = MS(15), .horizon = MS(45)},
+	{.losses = 1, .second = MS(100), .horizon = MS(130)},
+};
+
+/* False: something is wrong; the way to it was told. */
+static bool explore_all(enum plant plant, bool tell, struct tally *t)
+{
+	uint64_t states = 0, ends = 0;
+	bool fine = true;
+
+	hapair_plant = (int)plant;
+	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]) && fine; i++) {
+		struct explored e = explore(&scopes[i], tell);
+
+		states += e.states;
+		ends += e.ends;
+		fine = !e.violation;
+	}
+	hapair_plant = PLANT_NONE;
+	if (tell)
+		printf("sim: explored %llu states of a start, %llu ends of it, %s\n",
+		       (unsigned long long)states, (unsigned long long)ends,
+		       fine ? "all well" : "a violation");
+	if (fine)
+		t->passed++;
+	else
+		t->failed++;
+	return fine;
+}
+
+/* What a start shows by itself must be seen by exploring it. */
+static void explore_planted(struct tally *t)
+{
+	static const enum plant shown[] = {PLANT_EPOCH_KEPT, PLANT_TIE_BY_PRIORITY, PLANT_NO_START_WAIT};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		struct tally one = {0};
+		bool seen = !explore_all(shown[i], false, &one);
+
+		printf("sim: explored with %s: %s\n", plants[shown[i]], seen ? "seen" : "NOT SEEN");
+		t->passed += seen;
+		t->failed += !seen;
+	}
+}
+
 static double seconds_since(const struct timespec *from)
 {
 	struct timespec now;
@@ -369,11 +422,13 @@ static double seconds_since(const struct timespec *from)
 
 static int run_all(uint64_t schedules, uint64_t first, const char *seeds, uint64_t plant_schedules)
 {
-	struct tally kept = {0}, many = {0};
+	struct tally explored = {0}, kept = {0}, many = {0};
 	unsigned caught = 0, missed = 0;
 	struct timespec start;
 	double took;
 
+	explore_all(PLANT_NONE, true, &explored);
+	explore_planted(&explored);
 	if (seeds)
 		run_kept(seeds, &kept);
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -392,10 +447,10 @@ static int run_all(uint64_t schedules, uint64_t first, const char *seeds, uint64
 			missed++;
 	}
 	printf("%llu passed, %llu failed (%llu schedules, %u planted faults)\n",
-	       (unsigned long long)(kept.passed + many.passed + caught),
-	       (unsigned long long)(kept.failed + many.failed + missed),
+	       (unsigned long long)(explored.passed + kept.passed + many.passed + caught),
+	       (unsigned long long)(explored.failed + kept.failed + many.failed + missed),
 	       (unsigned long long)(kept.passed + kept.failed + schedules), caught + missed);
-	return kept.failed + many.failed + missed ? 1 : 0;
+	return explored.failed + kept.failed + many.failed + missed ? 1 : 0;
 }
 
 /* Keeps a schedule, small, for every planted fault that no kept one shows and that is not found at once. */
@@ -444,8 +499,9 @@ int main(int argc, char **argv)
 {
 	uint64_t schedules = 200000, first = 1, plant_schedules = 400000, hunted = 0;
 	const char *seeds = NULL, *renewed = NULL;
-	bool trace = false, trace_all = false, shrink = false, one = false;
+	bool trace = false, trace_all = false, shrink = false, one = false, explores = false;
 	struct plan plan;
+	struct tally tally = {0};
 	char about[PLAN_TEXT];
 
 	for (int i = 1; i < argc; i++) {
@@ -457,6 +513,8 @@ int main(int argc, char **argv)
 			trace = trace_all = true;
 		else if (!strcmp(option, "--shrink"))
 			shrink = true;
+		else if (!strcmp(option, "--explore"))
+			explores = true;
 		else if (!value) {
 			fprintf(stderr, "sim: %s is not known, or its value is missing\n", option);
 			return 2;
@@ -486,6 +544,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (explores)
+		return explore_all(planted, true, &tally) ? 0 : 1;
 	if (one && shrink)
 		return write_shrunk(&plan, planted, stdout) ? 0 : 1;
 	if (one)
