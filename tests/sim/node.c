@@ -214,7 +214,8 @@ static void perform_one(struct world *w, struct node *n, const struct heart_acti
 
 static bool dies(struct world *w, struct node *n)
 {
-	if (!n->crash_armed || n->crash_after-- > 0)
+	/* Not between a renewal that took too long and its correction (heartbeat/DESIGN.md, 8). */
+	if (!n->crash_armed || n->nested || n->crash_after-- > 0)
 		return false;
 	world_trace(w, "%c   the role dies before its next action", 'A' + n->id);
 	/* What it read now led to nothing. */
