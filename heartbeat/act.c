@@ -163,7 +163,7 @@ nanos heart_witnessed(const struct heart *h)
 	const struct witness *w = &h->witness;
 	nanos yes = w->until;
 
-	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE)
+	if (!h->settings.has_peer || h->settings.witness == WITNESS_NONE || PLANTED(PLANT_WITNESS_UNASKED))
 		return NANOS_NEVER;
 	/* That a gateway was reached before the silence says nothing about it. A key is a key. */
 	if (h->settings.witness == WITNESS_GATEWAY && w->asked <= h->detect.quiet_since)

@@ -30,6 +30,7 @@ enum plant {
 	PLANT_DRAINER_HOLDS,           /* a node that drains keeps the VIP's fence as it is */
 	PLANT_STRANGER_MAY_HOLD,       /* a stranger that holds is no split */
 	PLANT_NEXT_LIFE_BOUND,         /* a grant may outlive the wait of the peer's next life */
+	PLANT_WITNESS_UNASKED, /* believes in silence without the witness' yes */
 	PLANT_COUNT
 };
 

@@ -92,13 +92,18 @@ static bool runs(const struct node *n)
 /* How soon the other node must hold when this fault hits the holder alone. NANOS_NEVER: no such promise. */
 static nanos takeover_within(const struct world *w, const struct fault *f)
 {
+	/* A key must end first. */
+	if (w->plan->witness == WITNESS_ETCD)
+		return NANOS_NEVER;
 	switch (f->p.kind) {
 	case FAULT_MACHINE:
 	case FAULT_KILL:
 	case FAULT_STOP:
 	case FAULT_STALL:
 		/* Shorter ones may be survived, or end in a release. */
-		return f->p.until - f->p.at > 2 * longest_dead(w) ? longest_dead(w) + MS(5) : NANOS_NEVER;
+		return f->p.until - f->p.at > 2 * longest_dead(w)
+			       ? longest_dead(w) + MS(5) + (w->plan->witness ? w->interval : 0)
+			       : NANOS_NEVER;
 	case FAULT_UNFIT:
 	case FAULT_BROKEN:
 		return w->plan->base_delay + MS(1);
@@ -130,6 +135,9 @@ static unsigned claims_allowed(const struct world *w, const struct fault *f)
 	case FAULT_RELOAD:
 	case FAULT_REORDER:
 		return 0;
+	case FAULT_WITNESS:
+		/* Whoever reaches the gateway is the fitter one. */
+		return f->on_holder && w->plan->witness == WITNESS_GATEWAY;
 	case FAULT_FLAP:
 	case FAULT_CUT:
 		/* One link is enough, in both directions. */
@@ -370,6 +378,8 @@ static void check_overlap(struct world *w)
 			return;
 		if (w->now - old->reached < threshold(old))
 			fail(w, "two holders, and the old one had heard its peer");
+		else if (w->plan->witness == WITNESS_ETCD)
+			fail(w, "two holders, and only one had the key");
 		else if (w->now >= old->silence_until)
 			fail(w, "two holders, and the old one did not hold on silence");
 	}
@@ -386,7 +396,8 @@ static nanos patience(const struct world *w)
 {
 	nanos strangers = 20 * longest_dead(w);
 
-	return (strangers > w->plan->start_wait ? strangers : w->plan->start_wait) + 6 * longest_dead(w);
+	return (strangers > w->plan->start_wait ? strangers : w->plan->start_wait) + 6 * longest_dead(w) +
+	       (w->plan->witness ? 2 * w->plan->witness_ttl + SECONDS(3) : 0);
 }
 
 static void check_holder(struct world *w)

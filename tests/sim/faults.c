@@ -71,6 +71,7 @@ static void suffer(struct world *w, struct node *n, const struct fault *f, bool 
 		n->fitness = FITNESS_DEAD;
 	n->usable &= f->p.kind != FAULT_BROKEN;
 	n->refuses |= f->p.kind == FAULT_REFUSE;
+	n->unwitnessed |= f->p.kind == FAULT_WITNESS;
 	if (f->p.kind == FAULT_SLOW)
 		n->slow_max = US(200) + (nanos)f->p.amount * w->dead / 4 / 1000000;
 	if (f->p.kind == FAULT_LATE)
@@ -85,7 +86,7 @@ static void compute_node(struct world *w, struct node *n)
 	n->slow_max = n->late_max = 0;
 	n->fitness = FITNESS_OK;
 	n->usable = true;
-	n->refuses = false;
+	n->refuses = n->unwitnessed = false;
 	for (unsigned i = 0; i < w->n_faults; i++) {
 		if (w->faults[i].active && w->faults[i].p.node == n->id)
 			suffer(w, n, &w->faults[i], &frozen, &paused);

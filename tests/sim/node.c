@@ -407,6 +407,47 @@ void node_tell_drain(struct world *w, unsigned kind, unsigned index)
 	node_turn(w, n);
 }
 
+/* The shell asks again and again while its heart wants to know; a key that is not wanted any more is given back. */
+void node_ask(struct world *w, struct node *n)
+{
+	const struct witness *want = &n->heart.witness;
+	bool mine = w->key_of == n->id || w->key_until <= w->now, up = n->role_up && !n->frozen;
+
+	world_post(w, w->now + rng_between(&w->rng, w->interval / 4, w->interval / 2), EVENT_ASK, n->id);
+	if (!up || n->unwitnessed || n->answer.asked)
+		return;
+	/* A gateway is probed all the time. */
+	if (!want->wanted && w->plan->witness == WITNESS_ETCD) {
+		if (w->key_of == n->id)
+			w->key_until = 0;
+		return;
+	}
+	n->answer.question = want->question;
+	n->answer.asked = node_local(w, n);
+	n->answer.answer = WITNESS_YES;
+	if (w->plan->witness == WITNESS_GATEWAY) {
+		n->answer.until = n->answer.asked + n->heart.terms.dead;
+	} else if (mine) {
+		w->key_of = n->id;
+		w->key_until = w->now + w->plan->witness_ttl;
+		n->answer.until = n->answer.asked + w->plan->witness_ttl - w->plan->witness_ttl / 100;
+	} else {
+		n->answer.answer = WITNESS_NO;
+	}
+	world_post(w, w->now + rng_between(&w->rng, US(50), MS(2)), EVENT_ANSWER, n->id);
+}
+
+void node_hear_answer(struct world *w, struct node *n)
+{
+	nanos asked = n->answer.asked;
+
+	n->answer.asked = 0;
+	if (n->unwitnessed || !listens(w, n))
+		return;
+	heart_witness(&n->heart, n->answer.question, n->answer.answer, asked, n->answer.until);
+	node_turn(w, n);
+}
+
 void node_leave(struct world *w, struct node *n)
 {
 	static struct heart_actions out;
@@ -498,6 +539,8 @@ void node_init(struct world *w, unsigned id)
 		.digest = 1,
 		.can_drain = p->can_drain[id] && !p->old[id],
 		.drain_timeout = p->drain_timeout[id],
+		.witness = (enum config_witness)p->witness,
+		.witness_wait = p->witness == WITNESS_ETCD ? p->witness_ttl + SECONDS(2) : 0,
 	};
 	n->clock_offset = p->clock_offset[id];
 	n->clock_drift = p->clock_drift[id];

@@ -12,10 +12,10 @@
 #include <string.h>
 
 static const char *const kinds[FAULT_COUNT] = {
-	"loss",        "delay",       "duplicates", "cut",         "stop",    "stall",  "vm-pause",
-	"role-crash",  "kill",        "machine",    "leave",       "unfit",   "broken", "switchover",
-	"slow-kernel", "late-timers", "replay",     "reload",      "reorder", "spike",  "flap",
-	"step",        "upgrade",     "refused",    "proxy-wavers"};
+	"loss",        "delay",       "duplicates", "cut",          "stop",      "stall",  "vm-pause",
+	"role-crash",  "kill",        "machine",    "leave",        "unfit",     "broken", "switchover",
+	"slow-kernel", "late-timers", "replay",     "reload",       "reorder",   "spike",  "flap",
+	"step",        "upgrade",     "refused",    "proxy-wavers", "no-witness"};
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -195,6 +195,10 @@ void plan_draw(struct plan *p, uint64_t seed)
 	p->end =
 		calm + (is_long ? 150 + (nanos)rng_below(&r, 100) : 40 + (nanos)rng_below(&r, 20)) * interval;
 	draw_faults(&r, p, calm, is_long ? 3 + (unsigned)rng_below(&r, 4) : 1 + (unsigned)rng_below(&r, 4));
+	if (rng_chance(&r, 25)) {
+		p->witness = 1 + (int64_t)rng_below(&r, 2);
+		p->witness_ttl = rng_between(&r, 3 * dead, 12 * dead);
+	}
 }
 
 /* Files */
@@ -213,10 +217,10 @@ static const struct field {
 	const char *name;
 	size_t at;
 } fields[] = {
-	FIELD(seed),       FIELD(chance),       FIELD(drains_chance), BOTH(interval),    BOTH(dead_after),
-	FIELD(start_wait), FIELD(end),          BOTH(priority),       BOTH(preempt),     BOTH(can_drain),
-	BOTH(old),         BOTH(drain_timeout), BOTH(clock_offset),   BOTH(clock_drift), FIELD(base_loss),
-	FIELD(base_delay),
+	FIELD(seed),        FIELD(chance),       FIELD(drains_chance), BOTH(interval),    BOTH(dead_after),
+	FIELD(start_wait),  FIELD(end),          BOTH(priority),       BOTH(preempt),     BOTH(can_drain),
+	BOTH(old),          BOTH(drain_timeout), BOTH(clock_offset),   BOTH(clock_drift), FIELD(witness),
+	FIELD(witness_ttl), FIELD(base_loss),    FIELD(base_delay),
 };
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))

@@ -75,6 +75,7 @@ enum fault_kind {
 	FAULT_UPGRADE,   /* stopped properly; the one that is started again speaks the other wire version */
 	FAULT_REFUSE,    /* the kernel refuses the VIP now and then */
 	FAULT_WAVER,     /* its proxy comes and goes */
+	FAULT_WITNESS,   /* the node does not reach the witness */
 	FAULT_COUNT
 };
 
@@ -96,7 +97,9 @@ struct plan {
 	nanos drain_timeout[2];
 	nanos clock_offset[2];
 	int64_t clock_drift[2]; /* 2^-20 */
-	int64_t base_loss;      /* per mille */
+	int64_t witness;        /* enum config_witness */
+	nanos witness_ttl;
+	int64_t base_loss; /* per mille */
 	nanos base_delay;
 	int64_t n_faults;
 	struct planned faults[FAULTS_MAX];

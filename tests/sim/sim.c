@@ -59,6 +59,7 @@ static const char *const plants[PLANT_COUNT] = {
 	[PLANT_DRAINER_HOLDS] = "drainer-holds",
 	[PLANT_STRANGER_MAY_HOLD] = "stranger-may-hold",
 	[PLANT_NEXT_LIFE_BOUND] = "next-life-bound",
+	[PLANT_WITNESS_UNASKED] = "witness-unasked",
 };
 
 struct tally {

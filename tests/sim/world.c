@@ -162,6 +162,8 @@ static void begin(struct world *w)
 	for (unsigned i = 0; i < 2; i++) {
 		node_start_role(w, &w->nodes[i]);
 		world_post(w, rng_between(&w->rng, 0, 2 * w->interval), EVENT_FIT, i);
+		if (w->plan->witness)
+			world_post(w, rng_between(&w->rng, 0, w->interval), EVENT_ASK, i);
 	}
 }
 
@@ -183,6 +185,12 @@ static void happen(struct world *w, const struct event *e)
 		break;
 	case EVENT_WAVER:
 		faults_waver(w, e->index);
+		break;
+	case EVENT_ASK:
+		node_ask(w, &w->nodes[e->index]);
+		break;
+	case EVENT_ANSWER:
+		node_hear_answer(w, &w->nodes[e->index]);
 		break;
 	case EVENT_ATTACK:
 		if (!w->faults[e->index].active)

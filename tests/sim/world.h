@@ -34,6 +34,8 @@ enum event_kind {
 	EVENT_FIT,
 	EVENT_ATTACK,
 	EVENT_WAVER,
+	EVENT_ASK, /* the shell asks the witness, or gives the key back */
+	EVENT_ANSWER,
 	EVENT_PREPARED, /* index: node, and 2 where it could not */
 	EVENT_DRAINED
 };
@@ -76,6 +78,11 @@ struct node {
 	/* the world around */
 	enum fitness_class fitness, wavering;
 	bool usable, leaving, refuses, old;
+	bool unwitnessed;
+	struct {
+		nanos question, asked, until;
+		enum witness_answer answer;
+	} answer; /* under way */
 	nanos slow_max, late_max;
 	struct heart_settings settings;
 	uint16_t buffer[QUEUE_MAX];
@@ -106,7 +113,9 @@ struct world {
 	bool trace, trace_all;
 	struct node nodes[2];
 	struct path paths[LINKS][2]; /* [link][receiver] */
-	nanos interval, dead;        /* the longer of both */
+	nanos key_until;             /* etcd's: the cluster's key ends */
+	unsigned key_of;
+	nanos interval, dead; /* the longer of both */
 	struct fault faults[FAULTS_MAX];
 	unsigned n_faults;
 	/* queue */
@@ -147,6 +156,9 @@ void node_init(struct world *w, unsigned id);
 nanos node_local(const struct world *w, const struct node *n);
 void node_turn(struct world *w, struct node *n);
 void node_deliver(struct world *w, uint16_t datagram);
+/* The witness: EVENT_ASK and EVENT_ANSWER. */
+void node_ask(struct world *w, struct node *n);
+void node_hear_answer(struct world *w, struct node *n);
 void node_tell_drain(struct world *w, unsigned kind, unsigned index);
 void node_start_role(struct world *w, struct node *n);
 void node_end_role(struct world *w, struct node *n, bool memory_lost);
