@@ -55,6 +55,10 @@ static const struct command {
 	 "hapair server add web/s3 10.0.0.13:8080 weight=2", command_server},
 	{"reload", "", "check the configuration, show the difference, apply it; refused whole if wrong",
 	 "hapair reload", command_reload},
+	{"init", "[--node NAME=ADDRESS[,ADDRESS] --node ... --vip ADDRESS/LENGTH --server [POOL=]ADDRESS:PORT ...] [--http|--tcp PORT[=POOL]] "
+		 "[--tls FILE] [--check PATH] [--cluster NAME] [--dir DIRECTORY] [--force]",
+	 "write a configuration and a secret; what was not given is asked for on a terminal",
+	 "hapair init --node alpha=10.0.0.1 --node beta=10.0.0.2 --vip 10.0.0.50/24 --server 10.0.0.11:8080", command_init},
 	{"keygen", "FILE", "write a new secret for a pair", "hapair keygen /etc/hapair/secret.key",
 	 command_keygen},
 	{"version", "", "print the version", "hapair version", command_version},
@@ -94,7 +98,7 @@ static void print_help(FILE *to)
 {
 	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] COMMAND\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		char call[128];
+		char call[300];
 
 		snprintf(call, sizeof(call), "%s %s", commands[i].name, commands[i].synopsis);
 		fprintf(to, "  %-48s %s\n", call, commands[i].does);
