@@ -67,7 +67,7 @@ ALL_C = $(BASE_C) $(OPT_C) $(LTO_C) $(HARDEN_C) $(CFLAGS)
 ALL_L = $(HARDEN_L) $(OPT_L) $(LDFLAGS)
 LIBS  = $(PKG_LIBS) -lm -lpthread
 
-SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/init/*.c hapair/sync/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
+SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/init/*.c hapair/import/*.c hapair/sync/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
 # Objects in a directory of their own: $(BUILD)/hapair is the program.
 OBJ     := $(BUILD)/obj
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)

@@ -21,6 +21,7 @@ int command_check(const struct invocation *invocation, int argc, char **argv);
 
 /* These two talk to nobody: init writes a configuration and a secret, import prints one. */
 int command_init(const struct invocation *invocation, int argc, char **argv);
+int command_import(const struct invocation *invocation, int argc, char **argv);
 
 /* The daemon's status: a new reference with its text (malloc'd) and the exit status that belongs to its state; or NULL and the exit
  * status of the failure, which was printed. */
