@@ -197,7 +197,9 @@ void haproxy_import(struct target *target, const char *file, struct span text)
 		struct import_line line = {h.file, ++number, NULL};
 
 		haproxy_words_of((struct span){text.p, n}, h.arena, &w);
-		line.text = w.text;
+		line.text = strlen(w.text) <= IMPORT_TEXT_MAX
+				    ? w.text
+				    : arena_text(h.arena, (struct span){w.text, IMPORT_TEXT_MAX});
 		read_line(&h, &place, &line, &w);
 		text.p += n + (end != NULL);
 		text.n -= n + (end != NULL);

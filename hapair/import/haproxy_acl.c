@@ -43,10 +43,16 @@ static const char *plain_fetch(const char *fetch, struct arena *arena)
 
 static void set_add(struct match_set *set, struct arena *arena, const char *host, const char *path)
 {
-	if (!set->all)
-		set->all = ARENA_ARRAY(arena, struct match, SET_MAX);
-	if (set->n < SET_MAX)
-		set->all[set->n++] = (struct match){host, path};
+	if (set->n == SET_MAX)
+		return;
+	if ((set->n & (set->n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		struct match *more = ARENA_ARRAY(arena, struct match, set->n ? 2 * set->n : 1);
+
+		if (set->n)
+			memcpy(more, set->all, set->n * sizeof *more);
+		set->all = more;
+	}
+	set->all[set->n++] = (struct match){host, path};
 }
 
 static const char *lower(struct arena *arena, const char *text)

@@ -240,10 +240,16 @@ struct rules {
 	size_t n;
 };
 
-static void add_rule(struct rules *rules, const struct match *match, const char *pool)
+static void add_rule(struct haproxy *h, struct rules *rules, const struct match *match, const char *pool)
 {
-	if (rules->n < ROUTES_MAX)
-		rules->all[rules->n++] = (struct rule){*match, pool};
+	if ((rules->n & (rules->n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		struct rule *more = ARENA_ARRAY(h->arena, struct rule, rules->n ? 2 * rules->n : 1);
+
+		if (rules->n)
+			memcpy(more, rules->all, rules->n * sizeof *more);
+		rules->all = more;
+	}
+	rules->all[rules->n++] = (struct rule){*match, pool};
 }
 
 /* NULL, or why not. */
@@ -265,14 +271,14 @@ static const char *translate_use(struct haproxy *h, struct haproxy_proxy *p, con
 	if (!p->http && use->condition)
 		return "a listen of mode = tcp has one pool";
 	if (!use->condition)
-		add_rule(rules, &any, pool->name);
+		add_rule(h, rules, &any, pool->name);
 	for (size_t i = 0; i < set.n; i++) {
 		bool covered = false;
 
 		for (size_t j = 0; j < rules->n && !covered; j++)
 			covered = match_covers(&rules->all[j].match, &set.all[i]);
 		news |= !covered;
-		add_rule(rules, &set.all[i], pool->name);
+		add_rule(h, rules, &set.all[i], pool->name);
 	}
 	if (use->condition && set.n == 0)
 		return "nothing can match all of it";
@@ -307,7 +313,7 @@ static void set_routes(struct haproxy *h, struct target_listen *listen, const st
 static void translate_rules(struct haproxy *h, struct haproxy_proxy *p, struct target_listen *listen)
 {
 	static const struct match any = {"", ""};
-	struct rules rules = {.all = ARENA_ARRAY(h->arena, struct rule, ROUTES_MAX)};
+	struct rules rules = {0};
 	const struct target_pool *own = p->servers ? find_pool(h, p->name) : NULL, *fallback = own;
 
 	for (const struct haproxy_use *use = p->uses; use; use = use->next) {
@@ -322,7 +328,7 @@ static void translate_rules(struct haproxy *h, struct haproxy_proxy *p, struct t
 			note_add(&listen->notes, h->arena, &p->default_line, "there is no pool for it");
 	}
 	if (fallback)
-		add_rule(&rules, &any, fallback->name);
+		add_rule(h, &rules, &any, fallback->name);
 	set_routes(h, listen, &rules, &p->line);
 	for (const struct haproxy_acl_line *a = p->acl_lines; a; a = a->next) {
 		const struct acl *acl = a->acl;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define WORD_MAX 4096
+
 struct parser {
 	const char *p, *end;
 	struct import_line line;
@@ -29,13 +31,15 @@ static const char *text_of_line(const struct parser *r)
 			s.n = i;
 	while (s.n && (is_space(s.p[s.n - 1]) || s.p[s.n - 1] == '{' || s.p[s.n - 1] == '}'))
 		s.n--;
+	if (s.n > IMPORT_TEXT_MAX)
+		s.n = IMPORT_TEXT_MAX;
 	return arena_text(r->arena, s);
 }
 
 static const char *read_word(struct parser *r)
 {
-	char *word = arena_alloc(r->arena, (size_t)(r->end - r->p) + 1), *to = word;
-	char quote = 0;
+	char word[WORD_MAX], quote = 0;
+	size_t n = 0;
 
 	for (; r->p < r->end && *r->p != '\n'; r->p++) {
 		char c = *r->p;
@@ -43,15 +47,19 @@ static const char *read_word(struct parser *r)
 		if (!quote && (is_space(c) || strchr("{}!#", c)))
 			break;
 		if (c == '\\' && quote == '"' && r->p + 1 < r->end && r->p[1] != '\n')
-			*to++ = *++r->p;
-		else if ((c == '"' || c == '\'') && (!quote || quote == c))
+			c = *++r->p;
+		else if ((c == '"' || c == '\'') && (!quote || quote == c)) {
 			quote = quote ? 0 : c;
-		else
-			*to++ = c;
+			continue;
+		}
+		if (n < WORD_MAX)
+			word[n++] = c;
 	}
 	if (quote)
 		note_add(r->notes, r->arena, &r->line, "a quote is not closed");
-	return arena_text(r->arena, (struct span){word, (size_t)(to - word)});
+	if (n == WORD_MAX)
+		note_add(r->notes, r->arena, &r->line, "a word is too long");
+	return arena_text(r->arena, (struct span){word, n});
 }
 
 static void add_word(struct parser *r)
@@ -67,10 +75,12 @@ static void add_word(struct parser *r)
 			to = &(*to)->next;
 		*to = item;
 	}
-	words = ARENA_ARRAY(r->arena, const char *, item->n + 1);
-	if (item->n)
-		memcpy(words, item->words, item->n * sizeof *words);
-	item->words = words;
+	if ((item->n & (item->n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		words = ARENA_ARRAY(r->arena, const char *, item->n ? 2 * item->n : 1);
+		if (item->n)
+			memcpy(words, item->words, item->n * sizeof *words);
+		item->words = words;
+	}
 	item->words[item->n++] = read_word(r);
 }
 

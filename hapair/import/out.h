@@ -18,8 +18,11 @@
 struct import_line {
 	const char *file;
 	unsigned number;
-	const char *text; /* as written, without the white space around and the comment */
+	const char *
+		text; /* as written, without the white space around and the comment, and not longer than a note shows */
 };
+
+#define IMPORT_TEXT_MAX 400
 
 struct note {
 	struct note *next;

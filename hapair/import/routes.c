@@ -70,12 +70,20 @@ static const struct rule *closest(const struct routes *r, const struct match *po
 	return best;
 }
 
-static void add(struct routes *r, struct match match, const char *pool, bool derived)
+static void add(struct routes *r, struct arena *arena, struct match match, const char *pool, bool derived)
 {
+	if ((r->n & (r->n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		struct routed *more = ARENA_ARRAY(arena, struct routed, r->n ? 2 * r->n : 1);
+
+		if (r->n)
+			memcpy(more, r->all, r->n * sizeof *more);
+		r->all = more;
+	}
 	r->all[r->n++] = (struct routed){{match, pool}, derived};
 }
 
-static bool mend(struct routes *r, const struct rule *rules, size_t n, const struct match *point)
+static bool mend(struct routes *r, struct arena *arena, const struct rule *rules, size_t n,
+		 const struct match *point)
 {
 	const struct rule *wanted = first_rule(rules, n, point), *got = closest(r, point);
 
@@ -85,13 +93,13 @@ static bool mend(struct routes *r, const struct rule *rules, size_t n, const str
 		r->too_many = true;
 		return false;
 	}
-	add(r, *point, wanted->pool, true);
+	add(r, arena, *point, wanted->pool, true);
 	return true;
 }
 
 struct routes routes_of(const struct rule *rules, size_t n, struct arena *arena)
 {
-	struct routes r = {.all = ARENA_ARRAY(arena, struct routed, ROUTES_MAX)};
+	struct routes r = {0};
 	struct rule *reached = ARENA_ARRAY(arena, struct rule, n);
 	bool changed = true;
 	size_t kept = 0;
@@ -100,7 +108,7 @@ struct routes routes_of(const struct rule *rules, size_t n, struct arena *arena)
 	for (size_t i = 0; i < n && r.n < ROUTES_MAX; i++)
 		if (!first_rule(reached, kept, &rules[i].match)) {
 			reached[kept++] = rules[i];
-			add(&r, rules[i].match, rules[i].pool, false);
+			add(&r, arena, rules[i].match, rules[i].pool, false);
 		}
 	/* A route for one point may change the winner at another: on until all are right. Each round adds one at least. */
 	while (changed && !r.too_many) {
@@ -110,7 +118,7 @@ struct routes routes_of(const struct rule *rules, size_t n, struct arena *arena)
 				struct match point;
 
 				if (match_overlap(&reached[i].match, &reached[j].match, &point))
-					changed |= mend(&r, reached, kept, &point);
+					changed |= mend(&r, arena, reached, kept, &point);
 			}
 	}
 	return r;
