@@ -173,6 +173,9 @@ install: $(BUILD)/hapair
 	install -m 755 $(BUILD)/hapair $(DESTDIR)$(SBINDIR)/hapair
 	sed 's,@SBINDIR@,$(SBINDIR),' scripts/hapair.service >$(BUILD)/hapair.service
 	install -m 644 $(BUILD)/hapair.service $(DESTDIR)$(UNITDIR)/hapair.service
+	@# The proxy and hooks run as this user; a package makes it itself.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || getent passwd hapair >/dev/null || \
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hapair
 
 .PHONY: clean
 clean:

@@ -32,6 +32,24 @@ static void complain(const char *about, const char *mistakes)
 
 /* Flags. */
 
+void command_init_flags(FILE *to)
+{
+	for (int q = 0; q < SETUP_QUESTIONS; q++) {
+		const struct setup_row *row = &setup_rows[q];
+		char call[64];
+
+		snprintf(call, sizeof call, "--%s %s", row->flag, row->form);
+		fprintf(to, "  %-34s %s%s%s%s\n", call, row->asks,
+			row->fallback          ? "; else "
+			: row->max == row->min ? "; once for each"
+					       : "; one or more",
+			row->fallback ? row->fallback : "",
+			row->fallback && row->max > 1 ? "; several are possible" : "");
+	}
+	fprintf(to, "  %-34s %s\n", "--force",
+		"replace a configuration that is there; a secret that is there stays in any case");
+}
+
 static int usage(const char *why, const char *what)
 {
 	if (why)

@@ -44,7 +44,7 @@ static const char *read_word(struct parser *r)
 	for (; r->p < r->end && *r->p != '\n'; r->p++) {
 		char c = *r->p;
 
-		if (!quote && (is_space(c) || strchr("{}!#", c)))
+		if (!quote && (is_space(c) || (c && strchr("{}!#", c))))
 			break;
 		if (c == '\\' && quote == '"' && r->p + 1 < r->end && r->p[1] != '\n')
 			c = *++r->p;
