@@ -20,7 +20,7 @@ static bool host_covers(const char *a, const char *b)
 		return true;
 	if (!is_wild(a))
 		return strcmp(a, b) == 0;
-	return nb >= na && strcmp(b + nb - (na - 1), a + 1) == 0 && (is_wild(b) || nb > na - 1);
+	return nb >= na && strcmp(b + nb - (na - 1), a + 1) == 0;
 }
 
 static bool path_covers(const char *a, const char *b)
