@@ -90,14 +90,14 @@ same_answer() { # NAME PORT HOST PATH [one]
     :$2 $3$4: HAProxy ${theirs:-nobody}, hapair ${ours:-nobody}"
 }
 
-vips_are_held() { "$LAB_HAPAIR" -c "$dir/hapair.conf" -r "$dir/run" -s "$dir/state" status >/dev/null 2>&1; }
+is_active() { [ "$("$LAB_HAPAIR" -r "$dir/run" status --json 2>/dev/null | jq -r .state)" = active ]; }
 haproxy_answers() { lab_in haproxy-world bash -c "exec 3<>/dev/tcp/10.0.0.50/$1" 2>/dev/null; }
 
 # --- one pair of files ---
 compare() {
 	local name=$1 pair=$LAB_TOP/tests/import/$1 servers node port rows=0 row
 	for kind in keepalived haproxy; do
-		sed "s,@DIR@,$dir,; s,/run/haproxy/,$dir/,; s,/var/lib/haproxy,$dir," "$pair.$kind.conf" >"$dir/$kind.conf"
+		sed "s,@DIR@,$dir,g; s,/run/haproxy/,$dir/,; s,/var/lib/haproxy,$dir," "$pair.$kind.conf" >"$dir/$kind.conf"
 	done
 	servers=$(servers_of "$dir/haproxy.conf")
 	for side in haproxy hapair; do make_world $side "$servers" || lab_die "can't make the world of $side"; done
@@ -105,7 +105,7 @@ compare() {
 	"$LAB_HAPAIR" import --keepalived "$dir/keepalived.conf" --haproxy "$dir/haproxy.conf" |
 		sed "s,/etc/hapair/secret.key,$dir/secret.key," >"$dir/hapair.conf"
 	node=$(sed -n 's/^node \([^ ]*\).*/\1/p' "$dir/hapair.conf" | head -1)
-	expect "$name: hapair check accepts it, on the node itself ($(grep -c '# [a-z]*\.[a-z]*\.conf:' "$dir/hapair.conf") comments)" \
+	expect "$name: hapair check accepts it, on the node itself ($(grep -cE '# (keepalived|haproxy)\.conf:[0-9]' "$dir/hapair.conf") comments)" \
 		lab_in hapair-node "$LAB_HAPAIR" -c "$dir/hapair.conf" -n "$node" check
 
 	for vip in $(sed -n 's/^vip \([0-9.]*\)\/.*/\1/p' "$dir/hapair.conf"); do
@@ -115,7 +115,7 @@ compare() {
 	lab_bg hapair-node "$dir/hapair.log" "$LAB_HAPAIR" -c "$dir/hapair.conf" -n "$node" -r "$dir/run" -s "$dir/state" run
 	port=$(grep -v '^#' "$pair.requests" | head -1 | awk '{ sub(/^.*:/, "", $1); print $1 }')
 	lab_until 10 haproxy_answers "$port" || not_ok "$name: HAProxy runs: $(tail -3 "$dir/haproxy.log")"
-	lab_until 15 vips_are_held || not_ok "$name: hapair holds the VIP: $(tail -3 "$dir/hapair.log")"
+	lab_until 15 is_active || not_ok "$name: hapair holds the VIP: $(tail -3 "$dir/hapair.log")"
 	sleep 1 # the first checks
 
 	DIFFERENT=

@@ -113,7 +113,7 @@ where=
 active() { on alpha hapair status --json 2>/dev/null | grep -q '"state": *"active"'; }
 type_it() { # MACHINE COMMAND
 	typed=$((typed + 1))
-	on "$1" "$2" >"$dir/output" 2>&1
+	on "$1" "$2" >"$dir/output" 2>&1 </dev/null
 	local status=$?
 	cat "$dir/output" >>"$dir/all"
 	[ $status = 0 ] || not_ok "on $1: $2 (exit $status: $(tail -3 "$dir/output"))"
