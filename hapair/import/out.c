@@ -203,20 +203,41 @@ static void print_text(const char *key, const char *text, const char *end, FILE 
 	fputs(end, to);
 }
 
-/* Within the table's range: what is outside is brought to its end, with a word about it. */
+static nanos within_range(enum config_block_id block, const char *key, nanos value)
+{
+	const struct config_option *option = config_option_find(block, key);
+
+	return value < option->min ? option->min : value > option->max ? option->max : value;
+}
+
+/* Nothing, where the value could stay. */
+static void print_changed(enum config_block_id block, const char *key, nanos value, FILE *to)
+{
+	char was[CONFIG_VALUE_TEXT];
+
+	if (value >= 0 && within_range(block, key, value) != value)
+		fprintf(to, "  # %s was %s, which is out of hapair's range\n", key,
+			config_duration_text(value, was));
+}
+
+/* What is outside of the table's range is brought to its end; print_changed() tells. */
 static void print_duration(enum config_block_id block, const char *key, nanos value, const char *end,
 			   FILE *to)
 {
-	const struct config_option *option = config_option_find(block, key);
-	nanos kept = value < option->min ? option->min : value > option->max ? option->max : value;
-	char text[CONFIG_VALUE_TEXT], was[CONFIG_VALUE_TEXT];
+	char text[CONFIG_VALUE_TEXT];
 
-	if (value < 0)
-		return;
-	fprintf(to, "%s = %s%s", key, config_duration_text(kept, text), end);
-	if (kept != value && strchr(end, '\n'))
-		fprintf(to, "  # %s was %s, of which hapair cannot have more or less\n", key,
-			config_duration_text(value, was));
+	if (value >= 0)
+		fprintf(to, "%s = %s%s", key, config_duration_text(within_range(block, key, value), text),
+			end);
+}
+
+/* On a line of its own. */
+static void print_duration_line(enum config_block_id block, const char *key, nanos value, FILE *to)
+{
+	print_changed(block, key, value, to);
+	if (value >= 0)
+		fputs("  ", to);
+	print_duration(block, key, value, "\n", to);
 }
 
 static void print_pair(const struct target *t, FILE *to)
@@ -227,8 +248,7 @@ static void print_pair(const struct target *t, FILE *to)
 	      "both nodes\n",
 	      to);
 	if (t->interval >= 0) {
-		fputs("  ", to);
-		print_duration(BLOCK_CLUSTER, "interval", t->interval, "\n", to);
+		print_duration_line(BLOCK_CLUSTER, "interval", t->interval, to);
 		fputs("  dead_after = 3\n", to);
 	}
 	if (t->preempt >= 0)
@@ -260,6 +280,8 @@ static void print_check(const struct target_pool *p, FILE *to)
 
 	if (p->check == CHECK_NONE)
 		return;
+	print_changed(BLOCK_CHECK, "interval", p->check_interval, to);
+	print_changed(BLOCK_CHECK, "timeout", p->check_timeout, to);
 	fprintf(to, "  check %s { ", p->check == CHECK_HTTP ? "http" : "tcp");
 	print_text("path", p->check_path, "  ", to);
 	print_text("host", p->check_host, "  ", to);
@@ -280,12 +302,8 @@ static void print_pool(const struct target_pool *p, FILE *to)
 	print_notes(&p->notes, "  ", to);
 	if (*p->balance)
 		fprintf(to, "  balance = %s\n", p->balance);
-	if (p->connect_timeout >= 0)
-		fputs("  ", to);
-	print_duration(BLOCK_POOL, "connect_timeout", p->connect_timeout, "\n", to);
-	if (p->response_timeout >= 0)
-		fputs("  ", to);
-	print_duration(BLOCK_POOL, "response_timeout", p->response_timeout, "\n", to);
+	print_duration_line(BLOCK_POOL, "connect_timeout", p->connect_timeout, to);
+	print_duration_line(BLOCK_POOL, "response_timeout", p->response_timeout, to);
 	if (p->retries >= 0)
 		fprintf(to, "  retries = %d\n", p->retries > 10 ? 10 : p->retries);
 	print_check(p, to);
@@ -338,11 +356,8 @@ static void print_listen(const struct target_listen *l, FILE *to)
 	}
 	static const char *const keys[] = {"header_timeout", "idle_timeout", "tunnel_timeout"};
 	const nanos timeouts[] = {l->header_timeout, l->idle_timeout, l->tunnel_timeout};
-	for (size_t i = 0; i < 3; i++) {
-		if (timeouts[i] >= 0)
-			fputs("  ", to);
-		print_duration(BLOCK_LISTEN, keys[i], timeouts[i], "\n", to);
-	}
+	for (size_t i = 0; i < 3; i++)
+		print_duration_line(BLOCK_LISTEN, keys[i], timeouts[i], to);
 	print_routes(l, to);
 	if (*l->pool)
 		fprintf(to, "  pool = %s\n", l->pool);
