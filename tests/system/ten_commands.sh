@@ -2,7 +2,7 @@
 # From nothing to the first request through the VIP, with the commands that README types, word for word, ten at most.
 #
 # They are taken from README's section; "# on ..." says where. Three machines on one bridge, each a network, host name and file
-# system of its own (an overlay over /etc, /usr/sbin and the units, so that `make install` touches nothing of the host):
+# system of its own (an overlay over /etc, /usr/sbin, /usr/share and the units, so that `make install` touches nothing of the host):
 #
 #    another .100, and the servers .11 .12 --+
 #    alpha .1 -------------------------------+-- [bridge]      10.0.0.0/24, VIP 10.0.0.50
@@ -18,12 +18,17 @@ LAB_PREFIX=hl$$
 dir=$(mktemp -d) || exit 1
 chmod 755 "$dir"
 holders=
+# What the machines mount their own /run/hapair and /var/lib/hapair on.
+made=
+for place in /run/hapair /var/lib/hapair; do [ -d $place ] || { mkdir $place && made="$made $place"; }; done
 finish() {
 	trap '' INT TERM HUP PIPE
 	# shellcheck disable=SC2086
 	[ -z "$holders" ] || kill $holders 2>/dev/null
 	lab_unmake "$LAB_PREFIX"
 	umount -l "$dir/store" 2>/dev/null
+	# shellcheck disable=SC2086
+	[ -z "$made" ] || rmdir $made
 	rm -rf "$dir"
 }
 lab_sweep
@@ -46,13 +51,12 @@ make_machine() { # NAME ADDRESS...
 	mkdir -p "$store"
 	# A process that keeps the machine's mounts and name; everything typed there enters them.
 	ip netns exec "$ns" unshare -mu --propagation private bash -c '
-		for place in /etc /usr/sbin /usr/lib/systemd/system; do
+		for place in /etc /usr/sbin /usr/share /usr/lib/systemd/system; do
 			at=$2$place
 			mkdir -p "$at/upper" "$at/work" && mount -t overlay overlay -o "lowerdir=$place,upperdir=$at/upper,workdir=$at/work" $place || exit 1
 		done
 		rm -rf /etc/hapair
-		mkdir -p /run/hapair /var/lib/hapair
-		mount -t tmpfs tmpfs /run/hapair && mount -t tmpfs tmpfs /var/lib/hapair || exit 1
+		mount -t tmpfs -o mode=755 tmpfs /run/hapair && mount -t tmpfs -o mode=755 tmpfs /var/lib/hapair || exit 1
 		hostname "$1" && echo ready >"$2/ready" && exec sleep 100000' machine "$name" "$store" &
 	echo $! >"$store/pid"
 	holders="$holders $!"
@@ -151,6 +155,6 @@ expect "the first request is answered ($(grep -o 'web[12]' <<<"${answer:-}" || e
 equal "the secret on beta: its mode" "$(on beta stat -c %a /etc/hapair/secret.key)" 600
 expect "both nodes have the same" test "$(on alpha md5sum /etc/hapair/hapair.conf /etc/hapair/secret.key)" = "$(on beta md5sum /etc/hapair/hapair.conf /etc/hapair/secret.key)"
 expect "beta waits beside it" lab_until 10 eval 'on beta hapair status --json 2>/dev/null | grep -q "\"state\": *\"passive\""'
-expect "nothing of the host was touched" test "$(find /etc/hapair /usr/sbin/hapair -newer "$dir/tools" 2>/dev/null | wc -l)" = 0
+expect "nothing of the host was touched" test "$(find /etc/hapair /usr/sbin/hapair /usr/share/hapair -newer "$dir/tools" 2>/dev/null | wc -l)" = 0
 [ $STORY_FAILED = 0 ] || { echo "  said:"; tail -40 "$dir/all"; tail -n 20 "$dir"/store/*.log; }
 exit $STORY_FAILED
