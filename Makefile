@@ -5,7 +5,7 @@
 #   make demo               install what it needs, show a failover under load (root)
 #   make bench              beside HAProxy and nginx, in the same run         (root)
 #   make chaos              every fault we know, beside keepalived + HAProxy: CHAOS.md   (root, 10 minutes)
-#   make unit sim config fuzz system layers chaos-short    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
+#   make unit sim config setup fuzz system layers chaos-short    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
 #   make install DESTDIR= PREFIX=/usr
 #   variables: CC=clang  SANITIZE=address,undefined  BUILD=dir  DEBUG=1
 
@@ -67,7 +67,7 @@ ALL_C = $(BASE_C) $(OPT_C) $(LTO_C) $(HARDEN_C) $(CFLAGS)
 ALL_L = $(HARDEN_L) $(OPT_L) $(LDFLAGS)
 LIBS  = $(PKG_LIBS) -lm -lpthread
 
-SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/sync/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
+SOURCES := $(wildcard hapair/base/*.c hapair/config/*.c hapair/init/*.c hapair/import/*.c hapair/sync/*.c hapair/admin/*.c hapair/supervisor/*.c hapair/*.c heartbeat/*.c vip/*.c proxy/*.c)
 # Objects in a directory of their own: $(BUILD)/hapair is the program.
 OBJ     := $(BUILD)/obj
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
@@ -131,6 +131,10 @@ include tests/fuzz/fuzz.mk
 config: $(BUILD)/hapair
 	@tests/config/run $(BUILD)/hapair
 
+.PHONY: setup
+setup: $(BUILD)/hapair
+	@tests/setup/run $(BUILD)/hapair
+
 .PHONY: system
 system: $(BUILD)/hapair $(BUILD)/tools
 	@scripts/run-system $(BUILD)
@@ -169,6 +173,9 @@ install: $(BUILD)/hapair
 	install -m 755 $(BUILD)/hapair $(DESTDIR)$(SBINDIR)/hapair
 	sed 's,@SBINDIR@,$(SBINDIR),' scripts/hapair.service >$(BUILD)/hapair.service
 	install -m 644 $(BUILD)/hapair.service $(DESTDIR)$(UNITDIR)/hapair.service
+	@# The proxy and hooks run as this user; a package makes it itself.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || getent passwd hapair >/dev/null || \
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hapair
 
 .PHONY: clean
 clean:

@@ -11,6 +11,7 @@
 #include "hapair/base/invocation.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 int command_status(const struct invocation *invocation, int argc, char **argv);
 int command_events(const struct invocation *invocation, int argc, char **argv);
@@ -18,6 +19,11 @@ int command_switchover(const struct invocation *invocation, int argc, char **arg
 int command_server(const struct invocation *invocation, int argc, char **argv);
 int command_reload(const struct invocation *invocation, int argc, char **argv);
 int command_check(const struct invocation *invocation, int argc, char **argv);
+
+/* These two talk to nobody: init writes a configuration and a secret, import prints one. */
+int command_init(const struct invocation *invocation, int argc, char **argv);
+void command_init_flags(FILE *to); /* one line each */
+int command_import(const struct invocation *invocation, int argc, char **argv);
 
 /* The daemon's status: a new reference with its text (malloc'd) and the exit status that belongs to its state; or NULL and the exit
  * status of the failure, which was printed. */

@@ -25,26 +25,13 @@ static int write_key(int fd, const unsigned char key[SECRET_KEY_BYTES])
 	return 0;
 }
 
-int command_keygen(const struct invocation *invocation, int argc, char **argv)
+int keygen_write(const char *path)
 {
 	unsigned char key[SECRET_KEY_BYTES];
-	const char *path;
-	int fd, r;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), r;
 
-	if (argc != 2)
-		return invocation_usage("keygen");
-	path = argv[1];
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		if (errno == EEXIST)
-			fprintf(stderr,
-				"hapair: %s is there already; remove it first if its key is not used any "
-				"more\n",
-				path);
-		else
-			fprintf(stderr, "hapair: %s: %s\n", path, strerror(errno));
-		return EXIT_FAILED;
-	}
+	if (fd < 0)
+		return -errno;
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
 		r = -EIO;
 	else
@@ -52,10 +39,22 @@ int command_keygen(const struct invocation *invocation, int argc, char **argv)
 	explicit_bzero(key, sizeof(key));
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		unlink(path);
-		fprintf(stderr, "hapair: %s: %s\n", path, strerror(-r));
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
+	return r;
+}
+
+int command_keygen(const struct invocation *invocation, int argc, char **argv)
+{
+	int r;
+
+	if (argc != 2)
+		return invocation_usage("keygen");
+	r = keygen_write(argv[1]);
+	if (r == -EEXIST)
+		fprintf(stderr, "hapair: %s is there already; remove it first if its key is not used any more\n",
+			argv[1]);
+	else if (r < 0)
+		fprintf(stderr, "hapair: %s: %s\n", argv[1], strerror(-r));
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -6,6 +6,9 @@
 
 #include "hapair/base/invocation.h"
 
+/* A new file with mode 0600, on the disk when this returns; -EEXIST where there is one. */
+int keygen_write(const char *path);
+
 int command_keygen(const struct invocation *invocation, int argc, char **argv);
 
 #endif

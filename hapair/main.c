@@ -50,11 +50,22 @@ static const struct command {
 	{"switchover", "[--wait]",
 	 "hand the VIP to the peer without breaking connections; --wait: until the last has ended",
 	 "hapair switchover", command_switchover},
-	{"server", "list [POOL] | add POOL/NAME ADDRESS [weight=N] | weight POOL/NAME N | drain|ready|maint|remove POOL/NAME",
+	{"server",
+	 "list [POOL] | add POOL/NAME ADDRESS [weight=N] | weight POOL/NAME N | drain|ready|maint|remove "
+	 "POOL/NAME",
 	 "the servers: show them, change them on both nodes; kept over reloads and restarts",
 	 "hapair server add web/s3 10.0.0.13:8080 weight=2", command_server},
 	{"reload", "", "check the configuration, show the difference, apply it; refused whole if wrong",
 	 "hapair reload", command_reload},
+	{"init", "[FLAG ...]",
+	 "write a configuration and a secret; what was not given is asked for on a terminal",
+	 "hapair init --node alpha=10.0.0.1 --node beta=10.0.0.2 --vip 10.0.0.50/24 --server 10.0.0.11:8080",
+	 command_init},
+	{"import", "[--keepalived FILE] [--haproxy FILE] [--node NAME=ADDRESS[,ADDRESS] --node ...]",
+	 "print a configuration made of theirs; what has no counterpart stands in it as a comment",
+	 "hapair import --keepalived /etc/keepalived/keepalived.conf --haproxy /etc/haproxy/haproxy.cfg "
+	 ">hapair.conf",
+	 command_import},
 	{"keygen", "FILE", "write a new secret for a pair", "hapair keygen /etc/hapair/secret.key",
 	 command_keygen},
 	{"version", "", "print the version", "hapair version", command_version},
@@ -87,17 +98,21 @@ static void print_command(FILE *to, const struct command *c)
 {
 	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] %s%s%s\n", c->name,
 		*c->synopsis ? " " : "", c->synopsis);
-	fprintf(to, "  %s\n  example: %s\n", c->does, c->example);
+	fprintf(to, "  %s\n", c->does);
+	if (c->run == command_init)
+		command_init_flags(to);
+	fprintf(to, "  example: %s\n", c->example);
 }
 
 static void print_help(FILE *to)
 {
 	fprintf(to, "usage: hapair [-c FILE] [-n NODE] [-r RUNDIR] [-s STATEDIR] COMMAND\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		char call[128];
+		char call[300];
 
 		snprintf(call, sizeof(call), "%s %s", commands[i].name, commands[i].synopsis);
-		fprintf(to, "  %-48s %s\n", call, commands[i].does);
+		fprintf(to, strlen(call) > 48 ? "  %s\n%51s%s\n" : "  %-48s%s%s\n", call, " ",
+			commands[i].does);
 	}
 	fprintf(to,
 		"\n"
