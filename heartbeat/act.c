@@ -135,7 +135,8 @@ bool heart_silent(const struct heart *h, nanos now)
 
 nanos heart_silence_lease(const struct heart *h)
 {
-	nanos next_life = 2 * h->peer.dead - lease_margin(h->peer.dead);
+	/* No configuration is allowed a D in which this is little; a claim needs more than nothing all the same. */
+	nanos next_life = later(2 * h->peer.dead - lease_margin(h->peer.dead), h->terms.interval);
 
 	return h->peer.dead == 0 ? h->terms.dead : sooner(h->terms.dead, next_life);
 }
