@@ -5,17 +5,21 @@
 #   make demo               install what it needs, show a failover under load (root)
 #   make bench              beside HAProxy and nginx, in the same run         (root)
 #   make chaos              every fault we know, beside keepalived + HAProxy: CHAOS.md   (root, 10 minutes)
-#   make unit sim config setup fuzz system layers chaos-short    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
+#   make vmtest             the package on two emulated machines               (root; its stories are not proved yet)
+#   make unit sim config setup manual fuzz system layers chaos-short    the parts of check (sim: ten million schedules; SCHEDULES=200000 in check)
 #   make install DESTDIR= PREFIX=/usr
+#   make deb                install what it needs, build the package and let lintian look at it
 #   variables: CC=clang  SANITIZE=address,undefined  BUILD=dir  DEBUG=1
 
 .DEFAULT_GOAL := all
 
 VERSION := 0.1.0
+RELEASED := November 24, 2026
 PREFIX  ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
 UNITDIR ?= /lib/systemd/system
 SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
 
 empty :=
 comma := ,
@@ -27,7 +31,7 @@ BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
 endif
 
 PACKAGES := libevent_core libevent_extra libevent_openssl libssl libcrypto libnl-3.0 libnl-route-3.0 libmnl libnftnl jansson libseccomp libcap libsystemd
-ifneq ($(filter-out clean deps demo check bench chaos,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean deps demo check bench chaos deb vmtest,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 ifeq ($(PKG_LIBS),)
@@ -39,7 +43,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Werror
 HARDEN_C := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 HARDEN_L := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-BASE_C   := -std=gnu17 -D_GNU_SOURCE -DHAPAIR_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(WARNINGS) -g -fno-omit-frame-pointer -fno-strict-aliasing
+BASE_C   := -std=gnu17 -D_GNU_SOURCE -DHAPAIR_VERSION='"$(VERSION)"' -DHAPAIR_RELEASED='"$(RELEASED)"' -I. $(PKG_CFLAGS) $(WARNINGS) -g -fno-omit-frame-pointer -fno-strict-aliasing
 
 ifneq ($(SANITIZE),)
 OPT_C := -O1 -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DHAPAIR_SANITIZED=1
@@ -134,6 +138,16 @@ config: $(BUILD)/hapair
 .PHONY: setup
 setup: $(BUILD)/hapair
 	@tests/setup/run $(BUILD)/hapair
+# Man pages and completions, printed by the program from its own tables.
+PAPERS := $(addprefix $(BUILD)/doc/,hapair.8 hapair.conf.5 hapair.bash hapair.zsh)
+$(PAPERS): $(BUILD)/hapair
+	@mkdir -p $(@D)
+	$(SAY) DOC $@
+	$(Q)$< help $(@F) >$@.new && mv $@.new $@
+
+.PHONY: manual
+manual: $(BUILD)/hapair $(PAPERS)
+	@tests/manual/run $(BUILD)/hapair $(BUILD)/doc
 
 .PHONY: system
 system: $(BUILD)/hapair $(BUILD)/tools
@@ -167,15 +181,34 @@ chaos:
 	@scripts/chaos --write $(BUILD)
 
 .PHONY: install
-install: $(BUILD)/hapair
+install: $(BUILD)/hapair $(PAPERS)
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hapair $(DESTDIR)$(PREFIX)/share/hapair/hooks
 	install -m 755 scripts/hooks/* $(DESTDIR)$(PREFIX)/share/hapair/hooks
 	install -m 755 $(BUILD)/hapair $(DESTDIR)$(SBINDIR)/hapair
 	sed 's,@SBINDIR@,$(SBINDIR),' scripts/hapair.service >$(BUILD)/hapair.service
 	install -m 644 $(BUILD)/hapair.service $(DESTDIR)$(UNITDIR)/hapair.service
+	install -D -m 644 $(BUILD)/doc/hapair.8 $(DESTDIR)$(MANDIR)/man8/hapair.8
+	install -D -m 644 $(BUILD)/doc/hapair.conf.5 $(DESTDIR)$(MANDIR)/man5/hapair.conf.5
+	install -D -m 644 $(BUILD)/doc/hapair.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hapair
+	install -D -m 644 $(BUILD)/doc/hapair.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_hapair
 	@# The proxy and hooks run as this user; a package makes it itself.
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || getent passwd hapair >/dev/null || \
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hapair
+
+.PHONY: deb
+deb:
+	@scripts/deps package
+	@$(MAKE) --no-print-directory -s all
+	@scripts/packaging/deb $(BUILD) $(VERSION) "$(RELEASED)"
+
+# Two revisions of the same program: what an upgrade is.
+.PHONY: vmtest
+vmtest:
+	@scripts/deps vm
+	@$(MAKE) --no-print-directory -s -j2 all
+	@REVISION=1 scripts/packaging/deb $(BUILD) $(VERSION) "$(RELEASED)"
+	@REVISION=2 scripts/packaging/deb $(BUILD) $(VERSION) "$(RELEASED)"
+	@scripts/vmtest $(BUILD) $(BUILD)/hapair_$(VERSION)-[12]_*.deb
 
 .PHONY: clean
 clean:

@@ -4,10 +4,13 @@
 #include "hapair/admin/admin.h"
 #include "hapair/base/log.h"
 #include "hapair/base/role.h"
+#include "hapair/command_line.h"
 #include "hapair/commands.h"
+#include "hapair/completion.h"
 #include "hapair/config/config.h"
 #include "hapair/base/invocation.h"
 #include "hapair/keygen.h"
+#include "hapair/manual.h"
 #include "hapair/runner.h"
 #include "hapair/supervisor/spawn.h"
 #include "hapair/supervisor/supervisor.h"
@@ -33,13 +36,7 @@ const char *__asan_default_options(void)
 static int command_version(const struct invocation *invocation, int argc, char **argv);
 static int command_help(const struct invocation *invocation, int argc, char **argv);
 
-static const struct command {
-	const char *name;
-	const char *synopsis; /* its arguments */
-	const char *does;
-	const char *example;
-	int (*run)(const struct invocation *invocation, int argc, char **argv);
-} commands[] = {
+static const struct command commands[] = {
 	{"run", "", "this node, in the foreground, until SIGTERM; SIGHUP reloads", "hapair run", command_run},
 	{"check", "", "read the configuration and print every mistake", "hapair -c new.conf check",
 	 command_check},
@@ -73,7 +70,28 @@ static const struct command {
 	 "hapair help server", command_help},
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+static const struct command_option options[] = {
+	{'c', "FILE", "the configuration, " INVOCATION_CONFIG "; the same on both nodes"},
+	{'n', "NODE", "which node of it this is; else found by host name, then by link address"},
+	{'r', "RUNDIR", INVOCATION_RUN_DIR "; " INVOCATION_CONTROL " lies there"},
+	{'s', "STATEDIR", INVOCATION_STATE_DIR "/NODE; epoch, servers, events"},
+	{'h', "", "help"},
+	{'V', "", "the version"},
+};
+
+static const struct command_exit exits[] = {
+	{EXIT_DONE, "done"},
+	{EXIT_FAILED, "failed"},
+	{EXIT_USAGE, "wrong usage"},
+	{EXIT_NOT_SERVING, "status: the node is in fault or starting"},
+	{EXIT_NO_DAEMON, "no daemon answers"},
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define N_COMMANDS   COUNT(commands)
+
+static const struct command_line command_line = {commands, COUNT(commands), options,
+						 COUNT(options), exits,	    COUNT(exits)};
 
 static const struct command *find_command(const char *name)
 {
@@ -114,14 +132,12 @@ static void print_help(FILE *to)
 		fprintf(to, strlen(call) > 48 ? "  %s\n%51s%s\n" : "  %-48s%s%s\n", call, " ",
 			commands[i].does);
 	}
-	fprintf(to,
-		"\n"
-		"  -c FILE      the configuration, " INVOCATION_CONFIG "; the same on both nodes\n"
-		"  -n NODE      which node of it this is; else found by host name, then by link address\n"
-		"  -r RUNDIR    " INVOCATION_RUN_DIR "; " INVOCATION_CONTROL " lies there\n"
-		"  -s STATEDIR  " INVOCATION_STATE_DIR "/NODE; epoch, servers, events\n"
-		"\n"
-		"exit status: 0 done, 1 failed, 2 wrong usage; status: 3 fault or starting, 4 no daemon\n");
+	fputc('\n', to);
+	for (size_t i = 0; i < COUNT(options); i++)
+		fprintf(to, "  -%c %-9s %s\n", options[i].letter, options[i].argument, options[i].doc);
+	fputs("\nexit status:\n", to);
+	for (size_t i = 0; i < COUNT(exits); i++)
+		fprintf(to, "  %-12d %s\n", exits[i].status, exits[i].doc);
 }
 
 int invocation_usage(const char *name)
@@ -143,6 +159,17 @@ static int command_version(const struct invocation *invocation, int argc, char *
 	return EXIT_DONE;
 }
 
+/* What the build asks for, under the names of the files. */
+static const struct {
+	const char *name;
+	void (*print)(const struct command_line *line, FILE *to);
+} papers[] = {
+	{"hapair.8", manual_print_program},
+	{"hapair.conf.5", manual_print_config},
+	{"hapair.bash", completion_print_bash},
+	{"hapair.zsh", completion_print_zsh},
+};
+
 static int command_help(const struct invocation *invocation, int argc, char **argv)
 {
 	const struct command *c;
@@ -157,6 +184,11 @@ static int command_help(const struct invocation *invocation, int argc, char **ar
 		config_print_reference(stdout);
 		return EXIT_DONE;
 	}
+	for (size_t i = 0; i < COUNT(papers); i++)
+		if (strcmp(argv[1], papers[i].name) == 0) {
+			papers[i].print(&command_line, stdout);
+			return EXIT_DONE;
+		}
 	c = find_command(argv[1]);
 	if (!c)
 		return no_command(argv[1]);

@@ -17,7 +17,8 @@
 # Needs bash and root. All times in milliseconds.
 
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-LAB_VIP=10.77.0.50
+LAB_NET=10.77.0
+LAB_VIP=$LAB_NET.50
 LAB_VIP6=fd77::50
 LAB_NODES="alpha beta"
 LAB_MACHINES="client watch web alpha beta"
@@ -218,7 +219,7 @@ lab_web_start() {
 				uwsgi_temp_path $dir/tmp/uwsgi;
 				scgi_temp_path $dir/tmp/scgi;
 				server {
-					listen 10.77.0.1$n:8080 backlog=4096;
+					listen $LAB_NET.1$n:8080 backlog=4096;
 					root $dir/files;
 					location = / { return 200 "web$n\n"; }
 					location = /health { return 200 "ok\n"; }
@@ -231,7 +232,7 @@ lab_web_start() {
 	fi
 	lab_bg web "$dir/log" nginx -p "$dir" -c "$dir/nginx.conf" -g 'daemon off;'
 	echo "$LAB_PID" >"$dir/lab.pid"
-	lab_until 5 lab_in web curl -sf -o /dev/null "http://10.77.0.1$n:8080/health" || lab_die "nginx $n does not answer"
+	lab_until 5 lab_in web curl -sf -o /dev/null "http://$LAB_NET.1$n:8080/health" || lab_die "nginx $n does not answer"
 }
 
 # Every process of one nginx at once, as when its machine's memory runs out.
@@ -345,7 +346,6 @@ lab_stop() {
 	# It waits for a connection to end, for drain_timeout at most: a client whose last word was lost never ends it.
 	echo "  $1 still serves $(lab_status "$1" .drain.left) connections; a second signal ends that"
 	lab_in "$1" ss -tnoi | grep -A1 "$LAB_VIP" | head -20
-	lab_in "$1" nft list ruleset | head -60
 	kill -TERM "$pid" 2>/dev/null
 	lab_until 10 lab_gone "$pid"
 }

@@ -303,12 +303,14 @@ static void print_block(FILE *to, const struct config_block *block)
 	}
 }
 
+const char config_grammar[] = "key = value, one or several a line; blocks in braces; # comments; include \"file\"; "
+			      "${VARIABLE} inside of words.\n"
+			      "Durations: 50ms 5s 2m 1h.\n"
+			      "Addresses with port: 10.0.0.1:80 [fd00::1]:443.";
+
 void config_options_print(FILE *to)
 {
-	fputs("key = value, one or several a line; blocks in braces; # comments; include \"file\"; "
-	      "${VARIABLE} inside of words.\n"
-	      "Durations: 50ms 5s 2m 1h. Addresses with port: 10.0.0.1:80 [fd00::1]:443.\n",
-	      to);
+	fprintf(to, "%s\n", config_grammar);
 	for (size_t i = BLOCK_FILE + 1; i < BLOCK_COUNT; i++)
 		print_block(to, &config_blocks[i]);
 }

@@ -91,6 +91,7 @@ struct config_option {
 extern const struct config_block config_blocks[BLOCK_COUNT]; /* by id */
 extern const struct config_option config_options[];          /* by block, in the order of the reference */
 extern const size_t config_option_count;
+extern const char config_grammar[]; /* how a file is written, two lines for people */
 
 /* NULL: no such thing. */
 const struct config_block *config_block_find(const char *type);
