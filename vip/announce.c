@@ -3,6 +3,8 @@
  */
 #include "vip/announce.h"
 
+#include "vip/checksum.h"
+
 #include <net/ethernet.h>
 #include <net/if_arp.h>
 #include <netinet/icmp6.h>
@@ -43,12 +45,12 @@ static void put_ethernet(struct writer *w, const uint8_t *to, const uint8_t *fro
 	put16(w, type);
 }
 
-static size_t arp(unsigned operation, const uint8_t *mac, const uint8_t *sender_ip, const uint8_t *target_mac,
-		  const uint8_t *target_ip, uint8_t *out)
+static size_t arp(const uint8_t *to, unsigned operation, const uint8_t *mac, const uint8_t *sender_ip,
+		  const uint8_t *target_mac, const uint8_t *target_ip, uint8_t *out)
 {
 	struct writer w = {out};
 
-	put_ethernet(&w, broadcast, mac, ETHERTYPE_ARP);
+	put_ethernet(&w, to, mac, ETHERTYPE_ARP);
 	put16(&w, ARPHRD_ETHER);
 	put16(&w, ETHERTYPE_IP);
 	put8(&w, MAC_BYTES);
@@ -63,28 +65,20 @@ static size_t arp(unsigned operation, const uint8_t *mac, const uint8_t *sender_
 
 size_t announce_arp_request(const uint8_t mac[MAC_BYTES], const struct ip *vip, uint8_t *out)
 {
-	return arp(ARPOP_REQUEST, mac, vip->bytes, nobody, vip->bytes, out);
+	return arp(broadcast, ARPOP_REQUEST, mac, vip->bytes, nobody, vip->bytes, out);
 }
 
 size_t announce_arp_reply(const uint8_t mac[MAC_BYTES], const struct ip *vip, uint8_t *out)
 {
 	/* The target is the sender itself, so that a strict receiver sees a reply about a pair that agrees.
 	 */
-	return arp(ARPOP_REPLY, mac, vip->bytes, mac, vip->bytes, out);
+	return arp(broadcast, ARPOP_REPLY, mac, vip->bytes, mac, vip->bytes, out);
 }
 
-/* RFC 2460 8.1: over the pseudo header and the message; `message` has its checksum field zero. */
-static unsigned icmpv6_checksum(const uint8_t *source_and_destination, const uint8_t *message, size_t n)
+size_t announce_arp_query(const uint8_t mac[MAC_BYTES], const struct ip *own, const uint8_t *to,
+			  const struct ip *whom, uint8_t *out)
 {
-	uint32_t sum = (uint32_t)n + IPPROTO_ICMPV6;
-
-	for (size_t i = 0; i < 32; i += 2)
-		sum += (uint32_t)(source_and_destination[i] << 8 | source_and_destination[i + 1]);
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)(message[i] << 8 | message[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum & 0xffff;
+	return arp(to ? to : broadcast, ARPOP_REQUEST, mac, own->bytes, nobody, whom->bytes, out);
 }
 
 /* A neighbour message with at most one link-layer option; the checksum is filled in at the end. */
@@ -96,7 +90,7 @@ static size_t neighbour(unsigned type, unsigned flags, const uint8_t *mac, const
 	struct writer w = {out};
 	size_t payload = sizeof(struct nd_neighbor_advert) + (option ? 8 : 0);
 	uint8_t *addresses, *message;
-	unsigned sum;
+	uint32_t sum;
 
 	memcpy(to + 2, destination + 12, 4);
 	put_ethernet(&w, to, mac, ETHERTYPE_IPV6);
@@ -121,7 +115,9 @@ static size_t neighbour(unsigned type, unsigned flags, const uint8_t *mac, const
 		put8(&w, 1); /* in units of 8 bytes */
 		put(&w, mac, MAC_BYTES);
 	}
-	sum = icmpv6_checksum(addresses, message, payload);
+	/* RFC 2460 8.1: over the pseudo header and the message. */
+	sum = checksum_add((uint32_t)payload + IPPROTO_ICMPV6, addresses, 32);
+	sum = checksum_end(checksum_add(sum, message, payload));
 	message[2] = (uint8_t)(sum >> 8);
 	message[3] = (uint8_t)sum;
 	return (size_t)(w.at - out);
@@ -149,7 +145,7 @@ size_t announce_probe(const uint8_t mac[MAC_BYTES], const struct ip *vip, uint8_
 {
 	if (vip->family == AF_INET6)
 		return solicit(mac, vip, out);
-	return arp(ARPOP_REQUEST, mac, nobody, nobody, vip->bytes, out);
+	return arp(broadcast, ARPOP_REQUEST, mac, nobody, nobody, vip->bytes, out);
 }
 
 size_t announce_frames(const uint8_t mac[MAC_BYTES], const struct ip *vip,

@@ -33,6 +33,10 @@ size_t announce_na(const uint8_t mac[MAC_BYTES], const struct ip *vip, uint8_t *
  * Either family. */
 size_t announce_probe(const uint8_t mac[MAC_BYTES], const struct ip *vip, uint8_t *out);
 
+/* "Who has `whom`? Tell `own`": the ordinary ARP request, to the MAC `to`, or NULL: to all. IPv4 only. */
+size_t announce_arp_query(const uint8_t mac[MAC_BYTES], const struct ip *own, const uint8_t *to,
+			  const struct ip *whom, uint8_t *out);
+
 /* All frames that announce one VIP once. */
 #define ANNOUNCE_FRAMES_MAX 2
 struct announce_frame {

@@ -4,6 +4,7 @@
 #include "vip/gateway.h"
 
 #include "vip/announce.h"
+#include "vip/checksum.h"
 #include "vip/packet.h"
 
 #include <errno.h>
@@ -135,24 +136,13 @@ static void look_for(struct gateway *g, struct target *t, nanos now)
 
 static void probe_arp(struct target *t, nanos now)
 {
-	uint8_t frame[ARP_BYTES];
-	struct ether_header *ether = (struct ether_header *)frame;
-	struct ether_arp arp = {
-		.ea_hdr = {htons(ARPHRD_ETHER), htons(ETHERTYPE_IP), ETH_ALEN, 4, htons(ARPOP_REQUEST)}};
-
+	uint8_t frame[ANNOUNCE_FRAME_MAX];
 	/* Unicast where it is known to answer, as kernels do. */
-	memcpy(ether->ether_dhost, t->mac, ETH_ALEN);
-	memcpy(ether->ether_shost, t->own_mac, ETH_ALEN);
-	ether->ether_type = htons(ETHERTYPE_ARP);
-	memcpy(arp.arp_sha, t->own_mac, ETH_ALEN);
-	memcpy(arp.arp_spa, t->own.bytes, 4);
-	memcpy(arp.arp_tpa, t->ip.bytes, 4);
-	memcpy(frame + ETH_HLEN, &arp, sizeof(arp));
-	if (t->waiting)
-		memset(ether->ether_dhost, 0xff, ETH_ALEN);
+	size_t n = announce_arp_query(t->own_mac, &t->own, t->waiting ? NULL : t->mac, &t->ip, frame);
+
 	if (t->waiting == 0 || now - t->waiting > SECONDS(1))
 		t->waiting = now;
-	packet_send(t->packet, frame, sizeof(frame));
+	packet_send(t->packet, frame, n);
 }
 
 static void read_arp(struct target *t)
@@ -179,18 +169,6 @@ static void read_arp(struct target *t)
 
 /* --- ICMP --- */
 
-static uint16_t checksum(const void *bytes, size_t n)
-{
-	const uint16_t *words = bytes;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < n / 2; i++)
-		sum += words[i];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void probe_icmp(struct gateway *g, struct target *t, nanos now)
 {
 	bool ipv6 = t->ip.family == AF_INET6;
@@ -206,7 +184,7 @@ static void probe_icmp(struct gateway *g, struct target *t, nanos now)
 	};
 
 	if (!ipv6) /* the kernel does it for ICMPv6 */
-		echo.checksum = checksum(&echo, sizeof(echo));
+		echo.checksum = htons(checksum_end(checksum_add(0, &echo, sizeof(echo))));
 	t->sent[g->sequence % SENT] = now;
 	sendto(ipv6 ? g->icmp6 : g->icmp, &echo, sizeof(echo), MSG_DONTWAIT, (struct sockaddr *)&address,
 	       len);

@@ -3,6 +3,8 @@
  */
 #include "vip/tickle.h"
 
+#include "vip/checksum.h"
+
 #include <netinet/in.h>
 #include <string.h>
 
@@ -19,22 +21,9 @@ static void put16(uint8_t *to, unsigned value)
 	to[1] = (uint8_t)value;
 }
 
-static uint32_t sum(const uint8_t *bytes, size_t n, uint32_t start)
-{
-	for (size_t i = 0; i < n; i += 2)
-		start += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-	return start;
-}
-
-static unsigned checksum(uint32_t total)
-{
-	while (total >> 16)
-		total = (total & 0xffff) + (total >> 16);
-	return ~total & 0xffff;
-}
-
 /* `addresses`: source and destination as they are in the IP header, `length` bytes in all. */
-static void put_tcp(const struct flow *flow, uint32_t seq, const uint8_t *addresses, size_t length, uint8_t *out)
+static void put_tcp(const struct flow *flow, uint32_t seq, const uint8_t *addresses, size_t length,
+		    uint8_t *out)
 {
 	memset(out, 0, TCP);
 	put16(out, flow->vip.port);
@@ -44,7 +33,8 @@ static void put_tcp(const struct flow *flow, uint32_t seq, const uint8_t *addres
 	out[12] = TCP / 4 << 4;
 	out[13] = ACK;
 	put16(out + 14, WINDOW);
-	put16(out + 16, checksum(sum(out, TCP, sum(addresses, length, IPPROTO_TCP + TCP))));
+	put16(out + 16,
+	      checksum_end(checksum_add(checksum_add(IPPROTO_TCP + TCP, addresses, length), out, TCP)));
 }
 
 static size_t put_ip4(const struct flow *flow, uint32_t seq, uint8_t *out)
@@ -57,7 +47,7 @@ static size_t put_ip4(const struct flow *flow, uint32_t seq, uint8_t *out)
 	out[9] = IPPROTO_TCP;
 	memcpy(out + 12, flow->vip.ip.bytes, 4);
 	memcpy(out + 16, flow->client.ip.bytes, 4);
-	put16(out + 10, checksum(sum(out, IP4, 0)));
+	put16(out + 10, checksum_end(checksum_add(0, out, IP4)));
 	put_tcp(flow, seq, out + 12, 8, out + IP4);
 	return IP4 + TCP;
 }

@@ -9,7 +9,7 @@
  *   probe close release announce leave               stop: freeze itself (SIGSTOP)
  *   warm=MS         as the first action: go on with what an earlier run left, for MS
  *
- * rooms: vip/vip.c vip/vip_drain.c vip/vip_loss.c vip/destroy.c vip/tickle.c vip/drain.c vip/handover.c vip/loopback.c vip/libnl.c vip/nft.c vip/fence.c vip/address.c vip/announce.c vip/conflict.c vip/packet.c vip/port.c vip/watch.c hapair/base/addr.c hapair/base/clock.c hapair/base/flows.c hapair/base/log.c hapair/base/thread.c
+ * rooms: vip/vip.c vip/vip_drain.c vip/vip_loss.c vip/destroy.c vip/tickle.c vip/checksum.c vip/drain.c vip/handover.c vip/loopback.c vip/libnl.c vip/nft.c vip/fence.c vip/address.c vip/announce.c vip/conflict.c vip/packet.c vip/port.c vip/watch.c hapair/base/addr.c hapair/base/clock.c hapair/base/flows.c hapair/base/log.c hapair/base/thread.c
  */
 #include "hapair/base/log.h"
 #include "vip/vip.h"

@@ -1,4 +1,4 @@
-/* rooms: vip/announce.c hapair/base/addr.c */
+/* rooms: vip/announce.c vip/checksum.c hapair/base/addr.c */
 #include "vip/announce.h"
 
 #include <setjmp.h>

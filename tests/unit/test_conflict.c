@@ -1,4 +1,4 @@
-/* rooms: vip/conflict.c vip/announce.c hapair/base/addr.c */
+/* rooms: vip/conflict.c vip/announce.c vip/checksum.c hapair/base/addr.c */
 #include "vip/conflict.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* rooms: vip/gateway.c vip/packet.c hapair/base/addr.c hapair/base/clock.c */
+/* rooms: vip/gateway.c vip/packet.c vip/announce.c vip/checksum.c hapair/base/addr.c hapair/base/clock.c */
 /*
  * test_gateway.c: echoes on loopback, in a network namespace of its own with an ARP neighbour behind a veth pair. Needs root.
  */

@@ -1,4 +1,4 @@
-/* rooms: vip/tickle.c hapair/base/addr.c */
+/* rooms: vip/tickle.c vip/checksum.c hapair/base/addr.c */
 #include "vip/tickle.h"
 
 #include <setjmp.h>
