@@ -9,20 +9,7 @@
 #include "proxy/http.h"
 #include "proxy/rewrite.h"
 #include "proxy/route.h"
-
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static const struct rewrite_request to_server = {
 	.client = {"192.0.2.7", 9}, .host = {"10.0.0.11:80", 12}, .keep_alive = true};

@@ -9,20 +9,9 @@
  * that of version 1 in units of 2 bytes, and the bytes. Bit 7 of the first byte makes it a message of the peer that echoes the newest of ours.
  */
 #include "heartbeat/core.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t cluster[WIRE_CLUSTER] = "cluster, 16 byte";
 static struct heart heart;
