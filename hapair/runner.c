@@ -8,6 +8,7 @@
 #include "hapair/base/list.h"
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
+#include "hapair/base/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,13 +198,6 @@ static int spawn(struct runner *r, const char *program)
 	return 0;
 }
 
-static void after(struct event *timer, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(timer, &tv);
-}
-
 static void tell(struct runner *r, const char *to, const char *detail, nanos took)
 {
 	role_event(r->rt, "hook", r->hook.event, "", to, r->hook.epoch, "%s%s%s%s%s after %lld ms", detail,
@@ -217,7 +211,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 
 	kill(-r->pid, r->too_late ? SIGKILL : SIGTERM);
 	if (!r->too_late)
-		after(r->deadline, KILL_AFTER);
+		timer_after(r->deadline, KILL_AFTER);
 	r->too_late = true;
 }
 
@@ -294,7 +288,7 @@ static void run_next(struct runner *r)
 		if (e < 0)
 			tell(r, "failed", strerror(-e), 0);
 		else
-			after(r->deadline, r->rt->config->notify.timeout);
+			timer_after(r->deadline, r->rt->config->notify.timeout);
 	}
 	leave_if_idle(r);
 }
@@ -377,7 +371,7 @@ static void on_stop(struct role_runtime *rt)
 	r->last_call = event_new(rt->base, -1, 0, on_last_call, r);
 	if (!r->last_call)
 		log_fatal("out of memory");
-	after(r->last_call, STOP_WITHIN);
+	timer_after(r->last_call, STOP_WITHIN);
 	leave_if_idle(r);
 }
 

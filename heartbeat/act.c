@@ -41,12 +41,6 @@ struct election_standing heart_theirs(const struct heart *h)
 	};
 }
 
-/* How long ago a gateway that is asked calmly may have answered. */
-static nanos gateway_pace(const struct heart *h)
-{
-	return later(h->terms.interval, MS(100));
-}
-
 struct election_standing heart_theirs_proven(const struct heart *h, nanos now)
 {
 	struct election_standing other = heart_theirs(h);
@@ -54,7 +48,8 @@ struct election_standing heart_theirs_proven(const struct heart *h, nanos now)
 
 	if (h->peer_sees_servers != 0 && h->servers_missed > h->peer_sees_servers)
 		seen |= REACH_SERVERS;
-	if (h->peer_sees_gateway != 0 && now - h->peer_sees_gateway > GATEWAY_FRESH * gateway_pace(h))
+	if (h->peer_sees_gateway != 0 &&
+	    now - h->peer_sees_gateway > GATEWAY_FRESH * witness_calm_pace(h->terms.interval))
 		seen |= REACH_GATEWAY;
 	other.reach &= h->reach | seen;
 	return other;
@@ -70,13 +65,15 @@ nanos heart_owes_proof(const struct heart *h)
 
 bool heart_gateway_seen(const struct heart *h, nanos now)
 {
-	return h->witness.asked != 0 && now - h->witness.asked <= GATEWAY_FRESH * gateway_pace(h);
+	return h->witness.asked != 0 &&
+	       now - h->witness.asked <= GATEWAY_FRESH * witness_calm_pace(h->terms.interval);
 }
 
 bool heart_gateway_lost(const struct heart *h, nanos now)
 {
 	return h->settings.witness == WITNESS_GATEWAY &&
-	       now - later(h->witness.asked, h->gateway_floor) > GATEWAY_LOST * gateway_pace(h);
+	       now - later(h->witness.asked, h->gateway_floor) >
+		       GATEWAY_LOST * witness_calm_pace(h->terms.interval);
 }
 
 bool heart_can_serve(const struct heart *h)
@@ -130,7 +127,8 @@ bool heart_silent(const struct heart *h, nanos now)
 	if (heart_nobody_there(h))
 		return true;
 	/* The peer was heard to hold and does not let go: it may be deaf, and then this node is the one that must. */
-	return (!h->split || PLANTED(PLANT_DEAF_WINNER)) && detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
+	return (!h->split || PLANTED(PLANT_DEAF_WINNER)) &&
+	       detect_quiet(&h->detect, now) >= heart_silence_threshold(h);
 }
 
 nanos heart_silence_lease(const struct heart *h)

@@ -10,16 +10,6 @@
 
 #include "heartbeat/heart.h"
 
-static inline nanos later(nanos a, nanos b)
-{
-	return a > b ? a : b;
-}
-
-static inline nanos sooner(nanos a, nanos b)
-{
-	return a < b ? a : b;
-}
-
 #define SPLIT_INTERVALS 2 /* the winner of a split keeps its fence so long without a grant */
 
 struct election_standing heart_mine(const struct heart *h);

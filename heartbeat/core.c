@@ -110,10 +110,12 @@ static void consider_as_holder(struct heart *h, nanos now, struct heart_actions 
 		orders_apply(h, ELECTION_PEER_FITTER, 0, why_fitter(&proven, &me), now, out);
 	else if (h->handover.handing)
 		orders_go_on_handing(h, now, out);
-	else if (election_can_serve(&other) && outranked(h, now) && orders_may_drain(h, now))
-		orders_begin_handover(h, ELECTION_OUTRANKED, now, out);
-	else if (election_can_serve(&other) && outranked(h, now))
-		orders_apply(h, ELECTION_OUTRANKED, 0, NULL, now, out);
+	else if (election_can_serve(&other) && outranked(h, now)) {
+		if (orders_may_drain(h, now))
+			orders_begin_handover(h, ELECTION_OUTRANKED, now, out);
+		else
+			orders_apply(h, ELECTION_OUTRANKED, 0, NULL, now, out);
+	}
 }
 
 static bool goes_first(const struct heart *h, nanos now)

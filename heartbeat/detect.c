@@ -64,19 +64,14 @@ static void count_arrival(struct detect_link *l, const struct wire_message *m, n
 	}
 }
 
-static nanos newer(nanos a, nanos b)
-{
-	return a > b ? a : b;
-}
-
 static void heard(struct detect *d, const struct wire_message *m, unsigned link, nanos at)
 {
 	count_arrival(&d->links[link], m, at);
 	/* Links are read one after the other: after a standstill what came first may be read last. */
-	d->heard = newer(d->heard, at);
-	d->any_heard = newer(d->any_heard, at);
-	d->quiet_since = newer(d->quiet_since, at);
-	d->alone_since = newer(d->alone_since, at);
+	d->heard = later(d->heard, at);
+	d->any_heard = later(d->any_heard, at);
+	d->quiet_since = later(d->quiet_since, at);
+	d->alone_since = later(d->alone_since, at);
 	d->stranger.budget_end = 0;
 }
 
@@ -179,7 +174,7 @@ void detect_round_trip(struct detect *d, unsigned link, nanos rtt)
 
 static void move_forward(nanos *since, nanos late, nanos now)
 {
-	*since = *since + late < now ? *since + late : now;
+	*since = sooner(*since + late, now);
 }
 
 void detect_unwatched(struct detect *d, nanos late, nanos now)

@@ -54,10 +54,7 @@ static void note_peer(struct heart *h, const struct wire_message *m, enum detect
 	since(&h->peer_sees_gateway, m->flags & WIRE_SEES_GATEWAY, at);
 	other = heart_theirs(h);
 	/* What let go a moment ago has promised to take nothing for D, and is to show that it is well. */
-	if (!election_can_serve(&other) || (m->flags & WIRE_RELEASED))
-		h->fit_since = 0;
-	else if (h->fit_since == 0)
-		h->fit_since = at;
+	since(&h->fit_since, election_can_serve(&other) && !(m->flags & WIRE_RELEASED), at);
 }
 
 /* What the newest message grants, as an instant; 0: nothing. Never more than the own D gives, whatever the peer holds. */

@@ -13,6 +13,7 @@
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
 #include "hapair/base/secret.h"
+#include "hapair/base/timer.h"
 #include "heartbeat/act.h"
 #include "heartbeat/ask.h"
 #include "heartbeat/core.h"
@@ -284,20 +285,13 @@ static void perform_one(struct heartbeat *hb, const struct heart_action *action,
 	}
 }
 
-/* What stands on a fence that was refused, when nobody holds any more; what has happened is told all the same, in its order. */
-static bool is_void(const struct heart_action *action)
-{
-	return action->kind == HEART_SEND || action->kind == HEART_FENCE || action->kind == HEART_CLAIM ||
-	       action->kind == HEART_ANNOUNCE;
-}
-
 static void perform(struct heartbeat *hb, const struct heart_actions *actions)
 {
 	struct heart_actions more;
 
 	more.n = 0;
 	for (unsigned i = 0; i < actions->n; i++) {
-		if (more.n == 0 || hb->heart.state == NODE_ACTIVE || !is_void(&actions->list[i]))
+		if (more.n == 0 || !heart_is_void(&hb->heart, &actions->list[i]))
 			perform_one(hb, &actions->list[i], &more);
 	}
 	if (more.n)
@@ -385,18 +379,15 @@ static void ask_for_checks(struct heartbeat *hb, nanos now)
 
 static void sleep_until_due(struct heartbeat *hb)
 {
-	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips), left;
-	struct timeval tv;
+	nanos due = heart_due(&hb->heart), vip = vip_due(hb->vips);
 
-	due = vip < due ? vip : due;
+	due = sooner(due, vip);
 	if (due == NANOS_NEVER) {
 		event_del(hb->timer);
 		return;
 	}
 	/* Rounded up: a microsecond early would be a turn for nothing. */
-	left = due - clock_now() + NS_PER_US - 1;
-	tv = clock_timeval(left > 0 ? left : 0);
-	event_add(hb->timer, &tv);
+	timer_after(hb->timer, due - clock_now() + NS_PER_US - 1);
 }
 
 /* What follows every event, after the heart has had its say. */

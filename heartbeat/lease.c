@@ -13,9 +13,7 @@
 
 nanos lease_margin(nanos dead)
 {
-	nanos tenth = dead / 10;
-
-	return tenth > MARGIN_MIN ? tenth : MARGIN_MIN;
+	return later(dead / 10, MARGIN_MIN);
 }
 
 struct lease_terms lease_terms_of(nanos interval, unsigned dead_after)
@@ -73,5 +71,5 @@ nanos lease_grant(nanos sent, nanos ago, nanos hold, nanos dead)
 
 nanos lease_wait(nanos own_dead, nanos peer_dead, nanos peer_linger)
 {
-	return (own_dead > peer_dead ? own_dead : peer_dead) + peer_linger;
+	return later(own_dead, peer_dead) + peer_linger;
 }

@@ -159,7 +159,7 @@ nanos links_arrival(nanos stamp, const struct links_instant *now, const struct l
 
 	if (stamp == 0 || parted > WALL_STEP || parted < -WALL_STEP || at > now->clock)
 		return now->clock;
-	return at > before->clock ? at : before->clock;
+	return later(at, before->clock);
 }
 
 static nanos stamp_of(struct msghdr *header)

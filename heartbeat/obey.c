@@ -52,6 +52,12 @@ void heart_fence_refused(struct heart *h, nanos now, const char *text, struct he
 	orders_apply(h, ELECTION_BROKEN, 0, text, now, out);
 }
 
+bool heart_is_void(const struct heart *h, const struct heart_action *action)
+{
+	return h->state != NODE_ACTIVE && (action->kind == HEART_SEND || action->kind == HEART_FENCE ||
+					   action->kind == HEART_CLAIM || action->kind == HEART_ANNOUNCE);
+}
+
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out)
 {
 	unsigned before = out->n;

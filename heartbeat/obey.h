@@ -16,6 +16,12 @@ void heart_fence_failed(struct heart *h, nanos now, const char *text, struct hea
  */
 void heart_fence_refused(struct heart *h, nanos now, const char *text, struct heart_actions *out);
 
+/*
+ * Of the actions of a call, after one of them led to heart_fence_failed() or _refused(): does this one stand on a fence that nobody has
+ * any more? It is left out then; what has happened is told all the same, in its order.
+ */
+bool heart_is_void(const struct heart *h, const struct heart_action *action);
+
 void heart_fitness(struct heart *h, enum fitness_class fitness, nanos now, struct heart_actions *out);
 /* Of the servers that are checked, is any reached? `seen`, `missed`: the proxy's answers when it was last asked to look; 0 none. */
 void heart_servers(struct heart *h, bool reached, nanos seen, nanos missed, nanos now,

@@ -3,9 +3,12 @@
  */
 #include "heartbeat/witness.h"
 
-#include "heartbeat/act.h"
+#define CALM_PACE MS(100)
 
-#define CALM_PACE MS(100) /* at least, between two probes while the peer is heard */
+nanos witness_calm_pace(nanos interval)
+{
+	return later(interval, CALM_PACE);
+}
 
 void witness_want(struct witness *w, bool wanted, nanos now)
 {
@@ -30,5 +33,5 @@ void witness_hear(struct witness *w, nanos question, enum witness_answer answer,
 
 bool witness_probe_due(nanos since, nanos quiet, nanos interval)
 {
-	return since >= (quiet >= interval ? interval / 8 : later(interval, CALM_PACE));
+	return since >= (quiet >= interval ? interval / 8 : witness_calm_pace(interval));
 }

@@ -35,6 +35,9 @@ void witness_want(struct witness *w, bool wanted, nanos now);
 /* `asked` and `until` count with WITNESS_YES only. */
 void witness_hear(struct witness *w, nanos question, enum witness_answer answer, nanos asked, nanos until);
 
+/* gateway: between two probes, at least, while the peer is heard. */
+nanos witness_calm_pace(nanos interval);
+
 /*
  * gateway: should a probe follow the heartbeat that has just been sent? While the peer is heard (`quiet` is short), calmly; from the first
  * one that is missing on, with each. `since`: the last probe.

@@ -10,6 +10,7 @@
  */
 #include "proxy/checker.h"
 #include "hapair/base/list.h"
+#include "hapair/base/timer.h"
 #include "proxy/http.h"
 
 #include <errno.h>
@@ -66,13 +67,6 @@ struct checker_target {
 
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 static void on_io(evutil_socket_t fd, short what, void *arg);
-
-static void set_timer(struct checker_target *t, nanos wait)
-{
-	struct timeval tv = clock_timeval(wait);
-
-	event_add(&t->timer, &tv);
-}
 
 static nanos pace_of(const struct checker_target *t)
 {
@@ -160,7 +154,7 @@ static void free_target(struct checker_target *t)
 static void postpone(struct checker_target *t)
 {
 	drop(t);
-	set_timer(t, NO_RESOURCES);
+	timer_after(&t->timer, NO_RESOURCES);
 }
 
 static void watch(struct checker_target *t, short what)
@@ -183,7 +177,7 @@ static void begin(struct checker_target *t)
 	}
 	t->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (t->fd < 0) {
-		set_timer(t, NO_RESOURCES);
+		timer_after(&t->timer, NO_RESOURCES);
 		return;
 	}
 	t->state = CONNECTING;
@@ -204,7 +198,7 @@ static void begin(struct checker_target *t)
 	watch(t, EV_WRITE);
 	if (t->fault)
 		event_active(&t->io, EV_WRITE, 0);
-	set_timer(t, t->spec.timeout);
+	timer_after(&t->timer, t->spec.timeout);
 }
 
 /* Slots are free: those that wait have them. */
@@ -244,11 +238,11 @@ static void finish(struct checker_target *t, bool ok, const char *format, ...)
 		nanos pace = pace_of(t);
 
 		if (t->again)
-			set_timer(t, 0);
+			timer_after(&t->timer, 0);
 		else if (soon)
-			set_timer(t, pace < CHECKER_SOON ? pace : CHECKER_SOON);
+			timer_after(&t->timer, pace < CHECKER_SOON ? pace : CHECKER_SOON);
 		else
-			set_timer(t, until_slot(t, result.at));
+			timer_after(&t->timer, until_slot(t, result.at));
 	}
 	start_waiting(c);
 }
@@ -466,7 +460,7 @@ int checker_update(struct checker_target *t, const struct checker_spec *spec)
 		t->spec.standby_interval = spec->standby_interval;
 		t->spec.timeout = spec->timeout;
 		if (!same_pace && t->state == IDLE && is_checked(t))
-			set_timer(t, until_slot(t, clock_now()));
+			timer_after(&t->timer, until_slot(t, clock_now()));
 		return 0;
 	}
 	r = take_spec(t, spec);
@@ -485,7 +479,7 @@ void checker_check_now(struct checker_target *t)
 	if (is_running(t) || t->reporting)
 		t->again = true;
 	else if (t->state == IDLE)
-		set_timer(t, 0);
+		timer_after(&t->timer, 0);
 }
 
 void checker_pause(struct checker_target *t, bool paused)

@@ -11,6 +11,7 @@
 
 #include "hapair/base/log.h"
 #include "hapair/base/sandbox.h"
+#include "hapair/base/timer.h"
 #include "proxy/tickets.h"
 #include "proxy/watch.h"
 #include "proxy/worker.h"
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 #define SNAPSHOT_EVERY MS(500)
-#define SNAPSHOT_SOON  MS(5) /* several changes at a time are one snapshot */
+#define SNAPSHOT_SOON  MS(5)  /* several changes at a time are one snapshot */
 #define CARRY_OUT_SOON MS(20) /* and what is said of many servers is one change of them */
 #define STOP_WITHIN    SECONDS(2)
 #define STOP_POLL      MS(5)
@@ -195,17 +196,11 @@ static void send_snapshot(struct proxy *p)
 	ipc_send(admin, MSG_PROXY_STATS, &stats, -1);
 }
 
-static void after(struct event *event, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-	event_add(event, &tv);
-}
-
 static void on_change(void *ctx)
 {
 	struct proxy *p = ctx;
 	if (p->soon != NULL && !event_pending(p->soon, EV_TIMEOUT, NULL))
-		after(p->soon, SNAPSHOT_SOON);
+		timer_after(p->soon, SNAPSHOT_SOON);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *ctx)
@@ -273,7 +268,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	if (may_accept(p))
 		accept_now(p);
 	else
-		after(p->settle, (now < soon ? soon : p->begun + longest_check(p->plan->config)) - now);
+		timer_after(p->settle, (now < soon ? soon : p->begun + longest_check(p->plan->config)) - now);
 }
 
 static void on_watch_changed(void *ctx)
@@ -407,13 +402,13 @@ static int start(struct role_runtime *rt)
 	p->settle = event_new(rt->base, -1, 0, on_settle, p);
 	if (p->settle == NULL)
 		return -ENOMEM;
-	after(p->tick, SNAPSHOT_EVERY);
+	timer_after(p->tick, SNAPSHOT_EVERY);
 	tell_fitness(p, true);
 	p->begun = clock_now();
 	if (may_accept(p))
 		accept_now(p);
 	else
-		after(p->settle, SETTLE_SOON);
+		timer_after(p->settle, SETTLE_SOON);
 	send_snapshot(p);
 	return 0;
 }
@@ -448,7 +443,7 @@ static void on_server_set(struct proxy *p, const struct msg_server_set *m)
 	if (m->id == 0) {
 		if (watch_note_server(&p->watch, &m->wanted) &&
 		    !event_pending(p->carry_out, EV_TIMEOUT, NULL))
-			after(p->carry_out, CARRY_OUT_SOON);
+			timer_after(p->carry_out, CARRY_OUT_SOON);
 		return;
 	}
 	int r = watch_set_server(&p->watch, &m->wanted);
@@ -535,7 +530,7 @@ static void on_stop(struct role_runtime *rt)
 	p->stop = event_new(rt->base, -1, EV_PERSIST, on_stop_poll, p);
 	if (p->stop == NULL)
 		log_fatal("out of memory");
-	after(p->stop, STOP_POLL);
+	timer_after(p->stop, STOP_POLL);
 }
 
 const struct role_ops proxy_role = {

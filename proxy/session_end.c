@@ -253,11 +253,7 @@ static bool came_to_vip(const struct session *s)
 	if (getsockname(s->client.fd, (struct sockaddr *)&ss, &n) < 0 ||
 	    addr_from_sockaddr((struct sockaddr *)&ss, &local) < 0)
 		return false;
-	const struct config *config = s->plan->config;
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (ip_equal(&config->vips[i].ip, &local.ip))
-			return true;
-	return false;
+	return config_has_vip(s->plan->config, &local.ip);
 }
 
 void sessions_end(struct worker *w, enum session_wish wish)

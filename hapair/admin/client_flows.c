@@ -5,6 +5,7 @@
 
 #include "hapair/base/flows.h"
 #include "hapair/base/log.h"
+#include "hapair/base/timer.h"
 #include "hapair/sync/flow_table.h"
 #include "hapair/sync/flow_text.h"
 
@@ -47,13 +48,6 @@ struct client_flows {
 	size_t n_lost, round, cursor;
 	bool outdated; /* what is known of the peer's was given: when it can't be heard any more, that is over */
 };
-
-static void after(struct event *timer, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(timer, &tv);
-}
 
 /* What is said */
 
@@ -122,7 +116,7 @@ static void list_ended(struct client_flows *cf)
 			    cf->own->refused, FLOW_TABLE_MAX);
 	cf->full = cf->own->refused > 0;
 	say_news(cf);
-	after(cf->list, pause > LIST_EVERY ? pause : LIST_EVERY);
+	timer_after(cf->list, pause > LIST_EVERY ? pause : LIST_EVERY);
 }
 
 static void see(void *ctx, const struct flow *flow, const struct inet_diag_sockid *id)
@@ -171,7 +165,7 @@ static void on_list(evutil_socket_t fd, short what, void *ctx)
 	int error;
 
 	if (!channel_status(cf->channel)->up || !say_news(cf)) {
-		after(cf->list, LIST_EVERY);
+		timer_after(cf->list, LIST_EVERY);
 		return;
 	}
 	cf->listing = true;
@@ -192,16 +186,6 @@ static void on_list(evutil_socket_t fd, short what, void *ctx)
 
 /* What is heard */
 
-static bool is_vip(const struct client_flows *cf, const struct ip *ip)
-{
-	const struct config *config = cf->rt->config;
-
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (ip_equal(&config->vips[i].ip, ip))
-			return true;
-	return false;
-}
-
 /* `text` NULL: none were told. */
 static bool hear_text(struct client_flows *cf, const json_t *text, bool new)
 {
@@ -215,7 +199,7 @@ static bool hear_text(struct client_flows *cf, const json_t *text, bool new)
 			return false;
 		if (!new)
 			flow_table_remove(cf->peers, &flow);
-		else if (is_vip(cf, &flow.vip.ip))
+		else if (config_has_vip(cf->rt->config, &flow.vip.ip))
 			flow_table_add(cf->peers, &flow);
 	}
 	return true;
@@ -267,14 +251,15 @@ static void on_give(evutil_socket_t fd, short what, void *ctx)
 	if (cf->cursor == cf->n_lost) {
 		cf->cursor = 0;
 		if (++cf->round == ROUNDS) {
-			log_info("clients of %zu connections of the other node were told that they are lost", cf->n_lost);
+			log_info("clients of %zu connections of the other node were told that they are lost",
+				 cf->n_lost);
 			forget_lost(cf);
 			return;
 		}
 		pause = cf->wanted + rounds[cf->round] - clock_now();
 		pause = pause > GIVE_EVERY ? pause : GIVE_EVERY;
 	}
-	after(cf->give, pause);
+	timer_after(cf->give, pause);
 }
 
 void client_flows_wanted(struct client_flows *cf)
@@ -295,7 +280,7 @@ void client_flows_wanted(struct client_flows *cf)
 	if (!channel_status(cf->channel)->up)
 		forget_peers(cf);
 	if (n)
-		after(cf->give, rounds[0]);
+		timer_after(cf->give, rounds[0]);
 }
 
 /* The whole */
@@ -347,7 +332,7 @@ struct client_flows *client_flows_new(struct role_runtime *rt, const struct snap
 	event_priority_set(cf->list, PRIORITY);
 	if (cf->more)
 		event_priority_set(cf->more, PRIORITY);
-	after(cf->list, LIST_EVERY);
+	timer_after(cf->list, LIST_EVERY);
 	return cf;
 }
 

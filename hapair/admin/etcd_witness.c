@@ -9,6 +9,7 @@
 
 #include "hapair/base/addr.h"
 #include "hapair/base/log.h"
+#include "hapair/base/timer.h"
 
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -53,13 +54,6 @@ struct etcd_witness {
 };
 
 static void turn(struct etcd_witness *w);
-
-static void after(struct etcd_witness *w, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(w->timer, &tv);
-}
 
 /* Clocks of different pace, and the time between two instructions. */
 static nanos yes_until(const struct etcd_witness *w)
@@ -148,7 +142,7 @@ static void ask(struct etcd_witness *w, enum step step, const char *path, json_t
 		return;
 	w->step = STEP_NONE;
 	w->broken = true;
-	after(w, POLL_EVERY);
+	timer_after(w->timer, POLL_EVERY);
 }
 
 static void ask_grant(struct etcd_witness *w)
@@ -235,7 +229,7 @@ static void take_shown(struct etcd_witness *w, const json_t *json)
 	} else if (key) {
 		answered(w, WITNESS_NO);
 	}
-	after(w, w->answer == WITNESS_YES ? w->granted / 3 : POLL_EVERY);
+	timer_after(w->timer, w->answer == WITNESS_YES ? w->granted / 3 : POLL_EVERY);
 }
 
 static void take(struct etcd_witness *w, enum step step, const json_t *json)
@@ -252,7 +246,7 @@ static void take(struct etcd_witness *w, enum step step, const json_t *json)
 		/* It has ended, and the key with it. */
 		forget_lease(w);
 		answered(w, WITNESS_NO);
-		after(w, POLL_EVERY);
+		timer_after(w->timer, POLL_EVERY);
 		break;
 	case STEP_TAKE:
 		if (!succeeded) {
@@ -260,12 +254,12 @@ static void take(struct etcd_witness *w, enum step step, const json_t *json)
 			return;
 		}
 		answered(w, WITNESS_YES);
-		after(w, w->granted / 3);
+		timer_after(w->timer, w->granted / 3);
 		break;
 	case STEP_ADOPT:
 		if (succeeded)
 			answered(w, WITNESS_YES);
-		after(w, succeeded ? w->granted / 3 : 0);
+		timer_after(w->timer, succeeded ? w->granted / 3 : 0);
 		break;
 	case STEP_REVOKE:
 		forget_lease(w);
@@ -285,7 +279,7 @@ static void trouble(struct etcd_witness *w, const char *what)
 	w->lost = true;
 	w->broken = true;
 	w->endpoint = (w->endpoint + 1) % w->n_endpoints;
-	after(w, POLL_EVERY);
+	timer_after(w->timer, POLL_EVERY);
 }
 
 /* What etcd refuses: a lease that it does not know (any more) is refused with 404. */
@@ -298,7 +292,7 @@ static void refused(struct etcd_witness *w, enum step step, int status)
 		if (step == STEP_REVOKE)
 			turn(w);
 		else
-			after(w, 0);
+			timer_after(w->timer, 0);
 		return;
 	}
 	snprintf(text, sizeof(text), "HTTP %d", status);

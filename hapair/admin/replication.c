@@ -6,6 +6,7 @@
 #include "hapair/admin/client_flows.h"
 #include "hapair/base/log.h"
 #include "hapair/base/overlay.h"
+#include "hapair/base/timer.h"
 #include "hapair/config/report.h"
 #include "hapair/sync/channel.h"
 #include "hapair/sync/keyring.h"
@@ -41,9 +42,9 @@ struct replication {
 	struct replica *replica;
 	struct store *store;
 	struct event *save, *tickets_turn;
-	struct channel *channel; /* NULL: no peer */
+	struct channel *channel;    /* NULL: no peer */
 	struct client_flows *flows; /* the same */
-	struct overlay *overlay; /* NULL: to be made anew */
+	struct overlay *overlay;    /* NULL: to be made anew */
 	const struct config *overlaid;
 	struct msg_ticket_keys tickets;
 	struct {
@@ -56,13 +57,6 @@ struct replication {
 	size_t n_told, told_room;
 	struct snapshot_sync status;
 };
-
-static void after(struct event *timer, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(timer, &tv);
-}
 
 static const char *own_name(const struct replication *r)
 {
@@ -471,7 +465,7 @@ static bool hear_server(struct replication *r, const json_t *json)
 	tell_difference(r, &before, replica_find(r->replica, record.wanted.pool, record.wanted.server));
 	tell_proxy(r, &replica_find(r->replica, record.wanted.pool, record.wanted.server)->wanted);
 	if (!event_pending(r->save, EV_TIMEOUT, NULL))
-		after(r->save, SAVE_AFTER);
+		timer_after(r->save, SAVE_AFTER);
 	return true;
 }
 
@@ -595,7 +589,7 @@ static void on_tickets_turn(evutil_socket_t fd, short what, void *ctx)
 		say_tickets(r);
 	/* Also when there is no new one: which of them encrypts follows from the time. */
 	tell_proxy_tickets(r);
-	after(r->tickets_turn, TICKETS_EVERY);
+	timer_after(r->tickets_turn, TICKETS_EVERY);
 }
 
 /* The whole */
@@ -675,7 +669,7 @@ int replication_open(struct replication *r, const struct msg_sync_keys *keys)
 void replication_begin(struct replication *r)
 {
 	replication_proxy_linked(r);
-	after(r->tickets_turn, TICKETS_FIRST);
+	timer_after(r->tickets_turn, TICKETS_FIRST);
 }
 
 void replication_set_keys(struct replication *r, const struct msg_sync_keys *keys)

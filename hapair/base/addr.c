@@ -137,6 +137,19 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return a->port == b->port && ip_equal(&a->ip, &b->ip);
 }
 
+bool ip_is_wildcard(const struct ip *ip)
+{
+	static const uint8_t zero[16];
+
+	return ip->family != AF_UNSPEC && memcmp(ip->bytes, zero, sizeof(zero)) == 0;
+}
+
+bool addr_overlap(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && a->ip.family == b->ip.family &&
+	       (ip_equal(&a->ip, &b->ip) || ip_is_wildcard(&a->ip) || ip_is_wildcard(&b->ip));
+}
+
 bool ip_in_prefix(const struct ip *ip, const struct ip *net, uint8_t prefix_len)
 {
 	size_t whole = prefix_len / 8;

@@ -37,6 +37,10 @@ const char *addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX]);
 
 bool ip_equal(const struct ip *a, const struct ip *b);
 bool addr_equal(const struct addr *a, const struct addr *b);
+/* 0.0.0.0 or ::. */
+bool ip_is_wildcard(const struct ip *ip);
+/* No two sockets can listen on both. (An IPv6 wildcard takes IPv6 only, IPV6_V6ONLY, so families never meet.) */
+bool addr_overlap(const struct addr *a, const struct addr *b);
 bool ip_in_prefix(const struct ip *ip, const struct ip *net, uint8_t prefix_len);
 
 /* Length of the filled sockaddr. */

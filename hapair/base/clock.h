@@ -21,6 +21,17 @@ typedef int64_t nanos;
 #define SECONDS(n) ((nanos)(n)*NS_PER_S)
 #define NANOS_NEVER INT64_MAX
 
+/* Of two instants, or two durations. */
+static inline nanos later(nanos a, nanos b)
+{
+	return a > b ? a : b;
+}
+
+static inline nanos sooner(nanos a, nanos b)
+{
+	return a < b ? a : b;
+}
+
 /* Now, since boot, suspended time included. */
 nanos clock_now(void);
 

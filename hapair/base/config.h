@@ -149,4 +149,12 @@ struct config {
 	void *arena;                   /* the reader's; see config_free() in hapair/config/config.h */
 };
 
+static inline bool config_has_vip(const struct config *config, const struct ip *ip)
+{
+	for (size_t i = 0; i < config->n_vips; i++)
+		if (ip_equal(&config->vips[i].ip, ip))
+			return true;
+	return false;
+}
+
 #endif

@@ -55,13 +55,6 @@ static bool good(const struct config_item *block, const char *key)
 
 /* Addresses. */
 
-static bool is_wildcard(const struct ip *ip)
-{
-	static const uint8_t zero[16];
-
-	return ip->family != AF_UNSPEC && memcmp(ip->bytes, zero, sizeof zero) == 0;
-}
-
 static bool is_multicast(const struct ip *ip)
 {
 	return ip->family == AF_INET ? (ip->bytes[0] & 0xf0) == 0xe0
@@ -82,7 +75,7 @@ static bool is_broadcast(const struct ip *ip)
 /* Why nobody can be reached at this address, or NULL. */
 static const char *not_unicast(const struct ip *ip)
 {
-	if (is_wildcard(ip))
+	if (ip_is_wildcard(ip))
 		return "this address stands for all; one of them is meant here";
 	if (is_multicast(ip) || is_broadcast(ip))
 		return "this address belongs to a group";
@@ -121,9 +114,8 @@ static void check_targets(const struct rules *r)
 		const struct config_word *word = word_of_element(r, BLOCK_WITNESS, 0, "targets", i);
 		const char *why = ip->family == AF_UNSPEC ? NULL : not_unicast(ip);
 
-		for (size_t v = 0; v < config->n_vips && !why; v++)
-			if (ip_equal(ip, &config->vips[v].ip))
-				why = "this is a VIP; the witness must be a third machine";
+		if (!why && config_has_vip(config, ip))
+			why = "this is a VIP; the witness must be a third machine";
 		for (size_t n = 0; n < config->n_nodes; n++)
 			for (size_t l = 0; l < config->nodes[n].n_links && !why; l++)
 				if (ip_equal(ip, &config->nodes[n].links[l].ip))
@@ -175,12 +167,9 @@ static void check_link(const struct rules *r, size_t node, size_t link)
 	const char *why = not_unicast(&address->ip);
 	if (why)
 		REPORT_AT(r, word, "link %s: %s", text, why);
-	for (size_t i = 0; i < config->n_vips; i++)
-		if (ip_equal(&config->vips[i].ip, &address->ip))
-			REPORT_AT(
-				r, word,
-				"link %s: this is a VIP, which moves; heartbeats need an address that stays",
-				text);
+	if (config_has_vip(config, &address->ip))
+		REPORT_AT(r, word,
+			  "link %s: this is a VIP, which moves; heartbeats need an address that stays", text);
 	for (size_t other = 0; other <= node; other++) {
 		size_t end = other == node ? link : config->nodes[other].n_links;
 		for (size_t i = 0; i < end; i++)
@@ -343,14 +332,6 @@ static int by_port(const void *left, const void *right)
 	return (a->order > b->order) - (a->order < b->order);
 }
 
-static bool overlap(const struct addr *a, const struct addr *b)
-{
-	/* An IPv6 wildcard takes IPv6 only (IPV6_V6ONLY), so families never meet. */
-	if (a->port != b->port || a->ip.family != b->ip.family)
-		return false;
-	return ip_equal(&a->ip, &b->ip) || is_wildcard(&a->ip) || is_wildcard(&b->ip);
-}
-
 static void collect_bounds(const struct rules *r, struct bound *bounds)
 {
 	const struct config *config = r->config;
@@ -387,7 +368,7 @@ static void check_overlaps(const struct rules *r, const struct bound *bounds, si
 	for (size_t i = 1; i < n; i++) {
 		for (size_t j = i; j-- > 0 && bounds[j].address->port == bounds[i].address->port;) {
 			if (bounds[i].address->ip.family != AF_UNSPEC &&
-			    overlap(bounds[i].address, bounds[j].address)) {
+			    addr_overlap(bounds[i].address, bounds[j].address)) {
 				report_overlap(r, &bounds[i], &bounds[j]);
 				break;
 			}
@@ -443,7 +424,7 @@ static void check_binds(const struct rules *r)
 	collect_bounds(r, bounds);
 	for (size_t i = 0; i < n; i++) {
 		const struct ip *ip = &bounds[i].address->ip;
-		const char *why = is_wildcard(ip) ? NULL : not_unicast(ip);
+		const char *why = ip_is_wildcard(ip) ? NULL : not_unicast(ip);
 		if (ip->family != AF_UNSPEC && why)
 			REPORT_AT(r, bounds[i].word, "bind %s: %s", addr_format(bounds[i].address, text),
 				  why);

@@ -159,9 +159,9 @@ static const char *add_bind(struct haproxy *h, struct target_listen *listen, con
 {
 	for (const struct target_listen *l = h->target->listens; l; l = l->next)
 		for (size_t i = 0; i < l->n_binds; i++)
-			if (target_binds_overlap(&l->binds[i].address, address))
+			if (addr_overlap(&l->binds[i].address, address))
 				return "another bind has this address already";
-	if (target_binds_overlap(&admin_address, address))
+	if (addr_overlap(&admin_address, address))
 		return "hapair's own page is at 127.0.0.1:9600; move one of them";
 	if (listen->n_binds == sizeof listen->binds / sizeof *listen->binds)
 		return "a listen of hapair has at most 64 addresses";

@@ -157,19 +157,6 @@ const char *target_name(struct arena *arena, const char *text)
 	return name;
 }
 
-static bool is_wildcard(const struct ip *ip)
-{
-	static const uint8_t zero[16];
-
-	return memcmp(ip->bytes, zero, sizeof zero) == 0;
-}
-
-bool target_binds_overlap(const struct addr *a, const struct addr *b)
-{
-	return a->port == b->port && a->ip.family == b->ip.family &&
-	       (ip_equal(&a->ip, &b->ip) || is_wildcard(&a->ip) || is_wildcard(&b->ip));
-}
-
 /* Printing. */
 
 static void print_notes(const struct notes *notes, const char *indent, FILE *to)

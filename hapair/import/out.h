@@ -121,9 +121,6 @@ void notes_move(struct notes *from, struct notes *to);
 /* A name that hapair takes, made of any text: what it does not take becomes a dash. */
 const char *target_name(struct arena *arena, const char *text);
 
-/* Why two addresses cannot both be bound, true: one takes the other's clients. */
-bool target_binds_overlap(const struct addr *a, const struct addr *b);
-
 void target_print(const struct target *target, FILE *to);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "hapair/base/ipc.h"
 #include "hapair/base/log.h"
+#include "hapair/base/timer.h"
 #include "hapair/supervisor/directories.h"
 #include "hapair/supervisor/generation.h"
 #include "hapair/supervisor/process.h"
@@ -69,8 +70,8 @@ struct supervisor {
 	int status;
 	bool hurried, deaf; /* while it stops */
 	nanos stop_began;
-	nanos drain_until;  /* heartbeat's node serves connections of a VIP that it gave away; 0: it does not */
-	bool drain_cut;     /* a second signal has ended that */
+	nanos drain_until; /* heartbeat's node serves connections of a VIP that it gave away; 0: it does not */
+	bool drain_cut;    /* a second signal has ended that */
 	struct generation *generation;
 	char *node, *state_dir;
 	int memory;
@@ -127,13 +128,6 @@ static void tell_status(struct supervisor *s)
 
 /* Start */
 
-static void after(struct event *timer, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(timer, &tv);
-}
-
 static void link_pair(struct process *a, struct process *b)
 {
 	int fds[2];
@@ -175,7 +169,8 @@ static void start_again(struct process *p)
 		log_error("can't start %s: %s", role_name(p->role), strerror(-r));
 		if (p->pid == 0) {
 			patience_started(&p->patience, clock_now());
-			after(p->again, patience_died(&p->patience, clock_now()) ?: PATIENCE_FIRST_DELAY);
+			timer_after(p->again,
+				    patience_died(&p->patience, clock_now()) ?: PATIENCE_FIRST_DELAY);
 		}
 		return;
 	}
@@ -248,7 +243,7 @@ static void plan_restart(struct process *p, const char *how)
 	     (long long)(delay / NS_PER_MS));
 	if (p->role == ROLE_PROXY && delay >= SECONDS(1))
 		listeners_pause(s->generation->listeners);
-	after(p->again, delay);
+	timer_after(p->again, delay);
 }
 
 static void reaped(struct process *p, int wait_status)
@@ -289,7 +284,7 @@ static void reap(struct supervisor *s)
 		each_process(p, s)
 			if (WIFSTOPPED(wait_status) || WIFCONTINUED(wait_status)) {
 				if (process_note(p, pid, wait_status) && WIFSTOPPED(wait_status))
-					after(p->thaw, FROZEN);
+					timer_after(p->thaw, FROZEN);
 			} else if (process_reaped(p, pid, wait_status)) {
 				reaped(p, wait_status);
 				break;
@@ -307,8 +302,7 @@ static void on_late(evutil_socket_t fd, short what, void *ctx)
 	struct process *p = ctx;
 
 	reap(p->of);
-	if (p->pid > 0 && !p->channel && p->of->phase == PHASE_RUNNING &&
-	    process_reaped(p, p->pid, SIGKILL))
+	if (p->pid > 0 && !p->channel && p->of->phase == PHASE_RUNNING && process_reaped(p, p->pid, SIGKILL))
 		reaped(p, SIGKILL);
 }
 
@@ -332,7 +326,7 @@ static void on_channel_gone(void *ctx, enum role from)
 		kill(p->pid, SIGKILL);
 	reap(p->of);
 	if (p->pid > 0 && !p->channel)
-		after(p->late, LATE);
+		timer_after(p->late, LATE);
 }
 
 /* Messages of roles */
@@ -366,7 +360,7 @@ static void extend_stop(struct supervisor *s)
 
 	if (s->phase != PHASE_STOP_HEARTBEAT || !s->drain_until || s->drain_cut)
 		return;
-	after(s->stage, wait > HEARTBEAT_STOPS ? wait : HEARTBEAT_STOPS);
+	timer_after(s->stage, wait > HEARTBEAT_STOPS ? wait : HEARTBEAT_STOPS);
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld",
 		   (long long)((wait + WORK_STOPS + ADMIN_STOPS + PROXY_CLOSES) / NS_PER_US));
 }
@@ -468,11 +462,11 @@ static void stop_advance(struct supervisor *s)
 				s->status = EXIT_FAILED; /* no goodbye: the peer had to find out */
 			order_stop(&s->processes[ROLE_PROXY]);
 			order_stop(&s->processes[ROLE_RUNNER]);
-			after(s->stage, PROXY_CLOSES);
+			timer_after(s->stage, PROXY_CLOSES);
 			break;
 		case PHASE_STOP_ADMIN:
 			order_stop(&s->processes[ROLE_ADMIN]);
-			after(s->stage, ADMIN_STOPS);
+			timer_after(s->stage, ADMIN_STOPS);
 			break;
 		default:
 			end_with(s, s->status);
@@ -488,7 +482,7 @@ static void on_stage_over(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase == PHASE_STOP_WORK && !s->deaf) {
 		listeners_pause(s->generation->listeners);
 		s->deaf = true;
-		after(s->stage, WORK_STOPS);
+		timer_after(s->stage, WORK_STOPS);
 		return;
 	}
 	each_process(p, s) {
@@ -511,7 +505,7 @@ static void stop(struct supervisor *s, const char *why)
 		s->drain_cut = true;
 		s->stop_began = clock_now();
 		order_stop(&s->processes[ROLE_HEARTBEAT]);
-		after(s->stage, HEARTBEAT_STOPS);
+		timer_after(s->stage, HEARTBEAT_STOPS);
 		return;
 	}
 	if (s->phase >= PHASE_STOP_HEARTBEAT) {
@@ -529,8 +523,8 @@ static void stop(struct supervisor *s, const char *why)
 		process_drop_spare(p);
 	}
 	order_stop(&s->processes[ROLE_HEARTBEAT]);
-	after(s->stage, HEARTBEAT_STOPS);
-	extend_stop(s); /* a drain may be going on */
+	timer_after(s->stage, HEARTBEAT_STOPS);
+	extend_stop(s);  /* a drain may be going on */
 	stop_advance(s); /* heartbeat may be dead just now */
 }
 
@@ -775,7 +769,7 @@ static bool make_events(struct supervisor *s)
 		log_warning("WatchdogSec should be 2 s at least: it is fed once a second");
 	s->home = (struct process_home){s->base, s->home.self, s->node, s->invocation->run_dir, s->state_dir};
 	s->last_turn = clock_now();
-	after(s->turn, PATIENCE_TURN);
+	timer_after(s->turn, PATIENCE_TURN);
 	return true;
 }
 

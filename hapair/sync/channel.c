@@ -10,6 +10,7 @@
 
 #include "hapair/base/list.h"
 #include "hapair/base/log.h"
+#include "hapair/base/timer.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -126,13 +127,6 @@ static SSL_CTX *tls_new(void)
 
 /* Timers */
 
-static void after(struct event *timer, nanos delay)
-{
-	struct timeval tv = clock_timeval(delay);
-
-	event_add(timer, &tv);
-}
-
 /* What went wrong is logged when it is something new. */
 static void trouble(struct channel *channel, const char *text)
 {
@@ -165,7 +159,7 @@ static void try_again(struct channel *channel)
 {
 	if (!channel->connects || channel->line || event_pending(channel->again, EV_TIMEOUT, NULL))
 		return;
-	after(channel->again, channel->pause);
+	timer_after(channel->again, channel->pause);
 	channel->pause = channel->pause * 2 > PAUSE_MAX ? PAUSE_MAX : channel->pause * 2;
 }
 
@@ -226,7 +220,7 @@ static void line_up(struct line *line)
 	channel->status.link = line->link;
 	channel->status.connections++;
 	channel->status.trouble[0] = '\0';
-	after(channel->turn, CHANNEL_EVERY);
+	timer_after(channel->turn, CHANNEL_EVERY);
 	log_info("sync: connected with %s", channel->peer);
 	channel->handler->on_up(channel->ctx);
 }
@@ -379,7 +373,7 @@ static struct line *line_new(struct channel *channel, int fd, size_t link, enum 
 	bufferevent_setcb(line->bev, on_read, on_written, on_event, line);
 	bufferevent_setwatermark(line->bev, EV_READ, 0, 8 * CHANNEL_WORD_MAX);
 	bufferevent_enable(line->bev, EV_READ | EV_WRITE);
-	after(line->limit, CHANNEL_GREETING);
+	timer_after(line->limit, CHANNEL_GREETING);
 	return line;
 }
 
@@ -494,7 +488,7 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 
 	if (!channel->line)
 		return;
-	after(channel->turn, CHANNEL_EVERY);
+	timer_after(channel->turn, CHANNEL_EVERY);
 	channel->handler->on_turn(channel->ctx);
 }
 

@@ -69,13 +69,6 @@ static inline void stage_fence(struct stage *s, unsigned i, const struct heart_a
 	}
 }
 
-/* As in heartbeat.c. */
-static inline bool stage_is_void(const struct heart_action *a)
-{
-	return a->kind == HEART_SEND || a->kind == HEART_FENCE || a->kind == HEART_CLAIM ||
-	       a->kind == HEART_ANNOUNCE;
-}
-
 static inline void stage_perform(struct stage *s, unsigned i, struct heart_actions *out)
 {
 	struct stage_node *n = &s->nodes[i];
@@ -85,7 +78,7 @@ static inline void stage_perform(struct stage *s, unsigned i, struct heart_actio
 	for (unsigned k = 0; k < out->n; k++) {
 		const struct heart_action *a = &out->list[k];
 
-		if (more.n && n->heart.state != NODE_ACTIVE && stage_is_void(a))
+		if (more.n && heart_is_void(&n->heart, a))
 			continue;
 		switch (a->kind) {
 		case HEART_SEND:
