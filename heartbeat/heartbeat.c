@@ -38,6 +38,8 @@
 #define REALTIME_PRIORITY 20 /* above every ordinary process, below the kernel's own threads */
 #define REPORT_EVERY      MS(250)
 #define SECRET_TEXT_MAX   16384
+#define EARLIER_LIFE      MS(1500)
+#define EARLIER_LIFE_POLL MS(10)
 #define READ_TRIES        3          /* a flood, or a machine that stands still all the time, ends it */
 #define KEY_LATE          SECONDS(2) /* etcd ends a lease so much later than it should, and it is then noticed */
 #define CHECKS_AGAIN      SECONDS(1)
@@ -588,15 +590,20 @@ static struct heart_settings settings_of(const struct heartbeat *hb, const struc
 	return settings;
 }
 
+/* One whose supervisor was killed may still be saying goodbye, for a second at most (role.c), and has the ports meanwhile. */
 static int open_links(struct heartbeat *hb)
 {
 	const struct config *config = hb->rt->config;
 	const struct config_node *node = &config->nodes[hb->rt->node];
+	nanos until = clock_now() + EARLIER_LIFE;
 	int error;
 
 	if (config->n_nodes < 2)
 		return 0;
-	error = links_open(node->links, config->nodes[1 - hb->rt->node].links, node->n_links, &hb->links);
+	while ((error = links_open(node->links, config->nodes[1 - hb->rt->node].links, node->n_links,
+				   &hb->links)) == -EADDRINUSE &&
+	       clock_now() < until)
+		usleep(EARLIER_LIFE_POLL / NS_PER_US);
 	if (error)
 		log_error("heartbeat links: %s", strerror(-error));
 	return error;

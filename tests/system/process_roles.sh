@@ -108,6 +108,9 @@ no_process_left() { [ -z "$(lab_pids alpha)" ]; }
 expect "a killed supervisor takes its roles along" lab_until 1 no_process_left
 
 expect "what a killed node left behind does not hinder the next" node_run
+kill -9 "$SUPERVISOR"
+wait "$SUPERVISOR" 2>/dev/null
+expect "nor does its heartbeat, which is still saying goodbye" node_run
 kill -INT "$SUPERVISOR"
 wait "$SUPERVISOR"
 equal "SIGINT ends with status" $? 0
